@@ -1,0 +1,89 @@
+/*
+ * buf.c - a growing piece of an arena.
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+
+enum { FIRST_SIZE = 256 };
+
+void buf_init(struct buf *buf, struct arena *arena, size_t max)
+{
+	*buf = (struct buf){ .arena = arena, .max = max };
+}
+
+/* Room for N more bytes: the old contents are left behind in the arena. */
+static bool buf_reserve(struct buf *buf, size_t n)
+{
+	size_t cap;
+	char *p;
+
+	if (buf->failed || n > buf->max - buf->n) {
+		buf->failed = true;
+		return false;
+	}
+	if (n <= buf->cap - buf->n)
+		return true;
+	cap = buf->cap == 0 ? FIRST_SIZE : buf->cap;
+	while (cap < buf->n + n)
+		cap = cap > buf->max / 2 ? buf->max : cap * 2;
+	p = arena_alloc(buf->arena, cap);
+	if (p == NULL) {
+		buf->failed = true;
+		return false;
+	}
+	if (buf->n != 0)
+		memcpy(p, buf->p, buf->n);
+	buf->p = p;
+	buf->cap = cap;
+	return true;
+}
+
+void buf_add(struct buf *buf, struct str s)
+{
+	if (s.n == 0 || !buf_reserve(buf, s.n))
+		return;
+	memcpy(buf->p + buf->n, s.p, s.n);
+	buf->n += s.n;
+}
+
+void buf_add_c(struct buf *buf, const char *c)
+{
+	buf_add(buf, str_c(c));
+}
+
+void buf_add_char(struct buf *buf, char c)
+{
+	buf_add(buf, str_make(&c, 1));
+}
+
+void buf_add_u64(struct buf *buf, uint64_t value)
+{
+	char digits[20], *p = digits + sizeof digits;
+
+	do
+		*--p = (char)('0' + value % 10);
+	while ((value /= 10) != 0);
+	buf_add(buf, str_make(p, (size_t)(digits + sizeof digits - p)));
+}
+
+void buf_addf(struct buf *buf, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (n < 0 || !buf_reserve(buf, (size_t)n + 1)) {
+		buf->failed = true;
+		return;
+	}
+	va_start(args, format);
+	vsnprintf(buf->p + buf->n, (size_t)n + 1, format, args);
+	va_end(args);
+	buf->n += (size_t)n;
+}

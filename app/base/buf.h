@@ -1,0 +1,43 @@
+/*
+ * buf.h - text that grows, in an arena, up to a maximum it is told at birth.
+ *
+ * Errors stick: write everything, then ask buf_ok() once.
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/str.h"
+
+struct buf {
+	char *p;
+	size_t n;
+	size_t cap, max;
+	struct arena *arena;
+	bool failed;		/* did not fit; the contents are not to be used */
+};
+
+/* buf_init - an empty buffer of at most MAX bytes; its memory is ARENA's. */
+void buf_init(struct buf *buf, struct arena *arena, size_t max);
+
+void buf_add(struct buf *buf, struct str s);
+void buf_add_c(struct buf *buf, const char *c);
+void buf_add_char(struct buf *buf, char c);
+void buf_add_u64(struct buf *buf, uint64_t value);
+void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* buf_ok - whether everything fitted. */
+static inline bool buf_ok(const struct buf *buf)
+{
+	return !buf->failed;
+}
+
+static inline struct str buf_str(const struct buf *buf)
+{
+	return str_make(buf->p, buf->n);
+}
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * call.h - what a handler may touch: one struct for one request under way.
+ *
+ * A handler is `enum rc handler(struct call *)`. It answers
+ *   RC_OK      the reply is in call->reply. It goes out once everything up to
+ *              call->wait_version is flushed (0: at once).
+ *   RC_PARKED  through call_commit(): a write is queued; call->done fills the reply.
+ *   RC_SLOW    too much for an event loop: the handler is run again from its start in
+ *              the slow lane, where call->slow is set. Nothing may have been read or changed.
+ *   else       the error envelope, with call->detail as its sentence when that is set.
+ */
+#ifndef CALL_H
+#define CALL_H
+
+#include "auth/auth.h"
+#include "base/arena.h"
+#include "base/metric.h"
+#include "base/rc.h"
+#include "http/body.h"
+#include "http/reply.h"
+#include "http/request.h"
+#include "store/commit.h"
+
+struct auth;
+struct conf;
+struct kv;
+struct registry;
+struct route;
+struct store;
+
+/* The parts of a running server; made once, shared by all threads. */
+struct app {
+	const struct conf *conf;
+	struct store *store;
+	struct kv *kv;
+	struct registry *registry;
+	struct auth *auth;
+};
+
+struct call {
+	const struct app *app;
+	struct request request;
+	struct body body;
+	struct reply reply;
+	struct arena *arena;		/* reset after the reply */
+	struct metric_slot *metrics;	/* of the thread that runs the call now */
+	int64_t now;			/* seconds since 1970, when the request came */
+	uint64_t started_us;		/* monotonic */
+	bool slow;			/* running in the slow lane */
+
+	const struct route *route;	/* NULL until one is found */
+	struct str rest;		/* raw path behind the route's prefix: the undecoded key */
+	struct caller caller;
+	struct str detail;		/* a better sentence for the error; empty: the table's */
+
+	uint64_t wait_version;		/* the reply waits until this is flushed; 0 = for nothing */
+	struct commit_op op;		/* the queued write */
+	enum rc (*done)(struct call *);	/* fills the reply once op is durable, or says why not */
+};
+
+/*
+ * call_commit - end a handler with a write. APPLY runs in the committer with ARG (see
+ * store/commit.h: it may run twice, checks everything before its first put); DONE runs in the
+ * thread that owns the call, when op.rc is RC_OK and the write is durable; any other op.rc
+ * becomes the error reply by itself. COST is the write's size in bytes, roughly.
+ */
+static inline enum rc call_commit(struct call *call, commit_apply *apply, void *arg, size_t cost,
+				  enum rc (*done)(struct call *))
+{
+	commit_op_init(&call->op, apply, arg, cost, call->request.request_id);
+	call->done = done;
+	return RC_PARKED;
+}
+
+#endif

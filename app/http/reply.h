@@ -1,0 +1,75 @@
+/*
+ * reply.h - status, headers and body out, as FastCGI records.
+ */
+#ifndef HTTP_REPLY_H
+#define HTTP_REPLY_H
+
+#include <fcgiapp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/rc.h"
+#include "base/str.h"
+
+enum { REPLY_HEADERS_MAX = 12, REPLY_PARTS_MAX = 6 };
+
+struct reply_header {
+	const char *name;
+	struct str value;
+};
+
+/*
+ * What goes out. The strings must live until it is sent: literals, the request's arena.
+ * The body is the parts one behind the other, so that a value is never copied into its envelope.
+ */
+struct reply {
+	int status;
+	const char *content_type;	/* NULL: no body, none of its headers (204) */
+	struct reply_header headers[REPLY_HEADERS_MAX];
+	size_t n_headers;
+	struct str parts[REPLY_PARTS_MAX];
+	size_t n_parts;
+	bool without_body;		/* HEAD: Content-Length tells, nothing follows */
+};
+
+/* reply_init - an empty 200 of application/json. */
+void reply_init(struct reply *reply);
+
+/*
+ * reply_header - add one. A value with CR, LF or NUL, or one too many, is our own mistake
+ * (an assertion): what came from outside is checked or encoded before.
+ */
+void reply_header(struct reply *reply, const char *name, struct str value);
+
+/* reply_part - append to the body. */
+void reply_part(struct reply *reply, struct str part);
+
+/* reply_data - {"success":true,"data":DATA}; DATA is JSON text. */
+void reply_data(struct reply *reply, struct str data);
+
+/*
+ * reply_error - the error envelope of RC: status, code, and DETAIL as the sentence, or the
+ * table's when DETAIL is empty. Drops what was in REPLY but its headers. Adds Retry-After to
+ * 429 and 503, WWW-Authenticate to 401.
+ */
+void reply_error(struct reply *reply, enum rc rc, struct str detail, struct arena *arena);
+
+/* reply_length - bytes of the body. */
+size_t reply_length(const struct reply *reply);
+
+/* What becomes of the connection behind the reply. */
+enum reply_end {
+	REPLY_KEEP,	/* as the front server asked for */
+	REPLY_LAST	/* a record behind END_REQUEST, so that nginx does not reuse it (DESIGN 4, rule 7) */
+};
+
+/*
+ * reply_send - write REPLY as STDOUT records and END_REQUEST, in one writev() where the
+ * socket takes it. Head and records are built in ARENA. The request's body must have been
+ * drained. False when the peer is gone or stalls longer than SO_SNDTIMEO: the caller closes.
+ */
+bool reply_send(FCGX_Request *fcgi, const struct reply *reply, enum reply_end end,
+		struct arena *arena) MUST_USE;
+
+#endif

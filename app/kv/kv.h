@@ -1,0 +1,109 @@
+/*
+ * kv.h - keys and values of a project, in no door's words.
+ *
+ * Reads answer at once; changes are a struct with what is wanted and an apply function
+ * for the committer (store/commit.h). "Missing" and "expired" are the same here.
+ */
+#ifndef KV_KV_H
+#define KV_KV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/rc.h"
+#include "base/str.h"
+#include "store/commit.h"
+#include "store/store.h"
+
+struct kv;
+
+enum {
+	KV_KEY_MAX = 512,
+	KV_METADATA_MAX = 1024,
+	KV_LIST_MAX = 1000,		/* keys on a page */
+	KV_LIST_QUICK = 200,		/* rows an event loop looks at */
+	KV_LIST_ROWS = 5000		/* rows a page looks at; then it is incomplete */
+};
+
+/* kv_open - also starts the sweeper, which removes expired keys in small slices. */
+enum rc kv_open(struct kv **kv, struct store *store) MUST_USE;
+void kv_close(struct kv *kv);
+
+/* key_check - RC_OK; RC_KEY_TOO_LONG; RC_BAD_KEY: empty, '.', '..', NUL inside, not UTF-8. KEY is decoded. */
+enum rc key_check(struct str key) MUST_USE;
+
+/* What a value is; found out when it is written. */
+enum kind { KIND_JSON = 1, KIND_TEXT = 2, KIND_BINARY = 3 };
+
+struct kv_entry {
+	struct str value;
+	enum kind kind;
+	struct str metadata;		/* JSON text; empty: none */
+	uint64_t version;		/* rises over all keys; the ETag */
+	uint64_t writes;		/* accepted since the key was created */
+	uint64_t owner;			/* Telegram id of who wrote it; 0: an API key */
+	int64_t expires_at;		/* seconds since 1970; 0: never */
+};
+
+/*
+ * kv_get - KEY of PROJECT, copied into ARENA. RC_OK, RC_KEY_NOT_FOUND, RC_NO_MEMORY, RC_STORE.
+ * *WAIT_VERSION is set for RC_OK and RC_KEY_NOT_FOUND: neither may be told before it is flushed.
+ */
+enum rc kv_get(struct kv *kv, uint32_t project, struct str key, int64_t now,
+	       struct arena *arena, struct kv_entry *entry, uint64_t *wait_version) MUST_USE;
+
+/* Put: replaces value, metadata and expiry. */
+struct kv_put {
+	struct kv *kv;
+	uint32_t project;
+	struct str key;			/* checked by key_check */
+	struct str value;
+	enum kind kind;
+	struct str metadata;
+	int64_t expires_at;		/* 0: never */
+	uint64_t owner;
+	int64_t write_limit;		/* writes per second of this key; 0: none */
+	int64_t now;
+};
+/* RC_OK with op->answer; RC_WRITE_LIMIT; RC_STORAGE_FULL. */
+commit_apply kv_put_apply;
+
+/* Delete: a missing key is fine (and counts as no write). */
+struct kv_delete {
+	struct kv *kv;
+	uint32_t project;
+	struct str key;
+	int64_t write_limit;
+	int64_t now;
+};
+commit_apply kv_delete_apply;
+
+/* One name of a list. */
+struct kv_name {
+	struct str name;
+	struct str metadata;
+	int64_t expires_at;
+};
+
+struct kv_list {
+	/* in */
+	uint32_t project;
+	struct str prefix;		/* of keys; may be empty */
+	struct str after;		/* names behind this one; empty: from the start */
+	size_t limit;			/* 1 .. KV_LIST_MAX */
+	size_t rows;			/* most rows to look at */
+	int64_t now;
+	/* out, in the arena */
+	struct kv_name *names;
+	size_t n_names;
+	bool complete;
+	struct str last;		/* where to go on when not complete */
+	bool out_of_rows;		/* not complete because ROWS were looked at, not because of LIMIT */
+	uint64_t wait_version;
+};
+
+/* kv_list - names in the byte order of UTF-8. RC_OK, RC_NO_MEMORY, RC_STORE. Any thread. */
+enum rc kv_list(struct kv *kv, struct kv_list *list, struct arena *arena) MUST_USE;
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * project.h - one Mini App is one project: id, name, bots, limits, state; and the
+ * API keys that belong to it. All of them in memory, all changes durable.
+ *
+ * A struct project is immutable and counted: a change makes a new one with the next
+ * generation, so every worker sees it at its next request, and a request under way
+ * finishes with the one it began with.
+ */
+#ifndef PROJECT_PROJECT_H
+#define PROJECT_PROJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/rc.h"
+#include "base/str.h"
+#include "project/bot.h"
+
+struct conf;
+struct store;
+struct registry;
+
+enum { PROJECT_BOTS_MAX = 8, PROJECT_NAME_MAX = 64, PROJECT_ID_LEN = 36 };
+
+enum project_state { PROJECT_ACTIVE, PROJECT_DISABLED };
+
+struct project {
+	uint32_t number;		/* first part of its keys; never used again */
+	uint64_t generation;		/* raised by every change */
+	char id[PROJECT_ID_LEN + 1];	/* UUID, lower case */
+	char name[PROJECT_NAME_MAX + 1];/* slug: [a-z0-9] and '-', unique */
+	enum project_state state;
+	int64_t created_at;
+	struct bot bots[PROJECT_BOTS_MAX];
+	size_t n_bots;
+	int64_t init_data_age_s;
+	int64_t token_life_s;
+	int64_t write_limit;		/* writes per second and key; 0 = none */
+	int64_t value_limit;		/* bytes */
+	int64_t min_ttl_s;
+	int64_t not_before;		/* tokens and initData of before this moment are refused; 0 = none */
+};
+
+enum key_right { KEY_READ, KEY_READ_WRITE };
+
+/* An API key, without the key: that is shown once and kept as SHA-256. */
+struct credential {
+	char id[17];			/* 16 hex digits, for people to name it by */
+	char name[PROJECT_NAME_MAX + 1];/* what it is for; may be empty */
+	uint32_t project;
+	enum key_right right;
+	int64_t created_at;
+	int64_t expires_at;		/* 0 = never */
+};
+
+/* Every API key begins so; behind it 32 random bytes in base64url. */
+#define CREDENTIAL_PREFIX "tmakv_"
+enum { CREDENTIAL_LEN = 6 + 43 };
+
+/* registry_open - read all projects and API keys of STORE; defaults come from CONF. */
+enum rc registry_open(struct registry **registry, struct store *store, const struct conf *conf) MUST_USE;
+void registry_close(struct registry *registry);
+
+/*
+ * Look-ups. ANY is a UUID, its 32 hex digits, or a name. NULL when there is none. The answer
+ * is a reference: project_unref() it. A disabled project is found: ask its state.
+ */
+const struct project *registry_find(struct registry *registry, struct str any);
+const struct project *registry_by_number(struct registry *registry, uint32_t number);
+void project_unref(const struct project *project);
+
+/* registry_credential - the API key with this text; false when unknown, revoked or expired. */
+bool registry_credential(struct registry *registry, struct str api_key, int64_t now,
+			 struct credential *out);
+
+/* registry_not_before - the user's own revocation mark, seconds since 1970; 0 = none. */
+int64_t registry_not_before(struct registry *registry, uint32_t project, uint64_t telegram_id);
+
+/*
+ * Changes, from the control socket: they block until they are durable.
+ * RC_CONFLICT: the name is taken. RC_BAD_REQUEST: the name is no slug, too many bots.
+ * RC_KEY_NOT_FOUND: no such project or API key. RC_STORAGE_FULL, RC_STORE.
+ */
+enum rc project_create(struct registry *registry, struct str name, const struct bot *bots,
+		       size_t n_bots, const struct project **out) MUST_USE;
+enum rc project_rename(struct registry *registry, struct str any, struct str name) MUST_USE;
+enum rc project_set_state(struct registry *registry, struct str any, enum project_state state) MUST_USE;
+
+/* project_delete - the project, its API keys and all its data. Unknown from then on; its number is never used again. */
+enum rc project_delete(struct registry *registry, struct str any) MUST_USE;
+
+/*
+ * credential_create - *SECRET (CREDENTIAL_LEN bytes and a NUL) is the API key's text: it is nowhere else.
+ */
+enum rc credential_create(struct registry *registry, struct str project, struct str name,
+			  enum key_right right, struct credential *out,
+			  char secret[CREDENTIAL_LEN + 1]) MUST_USE;
+enum rc credential_revoke(struct registry *registry, struct str project, struct str id) MUST_USE;
+
+/* Walks: CALL gets each in the order they were created; what it is handed is valid inside it only. */
+void registry_each_project(struct registry *registry,
+			   void (*call)(const struct project *, void *arg), void *arg);
+void registry_each_credential(struct registry *registry, uint32_t project,
+			      void (*call)(const struct credential *, void *arg), void *arg);
+
+/* registry_usage - keys and bytes in use by a project. */
+enum rc registry_usage(struct registry *registry, uint32_t project, uint64_t *keys, uint64_t *bytes) MUST_USE;
+
+#endif

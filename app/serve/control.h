@@ -1,0 +1,33 @@
+/*
+ * control.h - the control socket that tmakvctl speaks to.
+ *
+ * One JSON line a request, one JSON line an answer:
+ *   {"command":"project.create","args":{...}}
+ *   {"ok":true,"result":{...}}  or  {"ok":false,"code":"conflict","error":"sentence"}
+ * The socket is 0600 and the peer must be root or the server's own user.
+ */
+#ifndef SERVE_CONTROL_H
+#define SERVE_CONTROL_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "call.h"
+
+struct control;
+
+/* control_start - serve LISTENER in a thread of its own. NULL when it cannot. */
+struct control *control_start(const struct app *app, int listener);
+void control_stop(struct control *control);
+
+/* How a command ended; RESULT is a document to send, released by the caller. */
+struct admin_answer {
+	json_object *result;	/* on RC_OK */
+	struct str detail;	/* else: a sentence, in the arena; empty: the table's */
+};
+
+/* admin_run - one command of the table in admin.c. RC_NO_SUCH_ROUTE: there is none of that name. */
+enum rc admin_run(const struct app *app, struct str command, json_object *args,
+		  struct arena *arena, struct admin_answer *answer) MUST_USE;
+
+#endif

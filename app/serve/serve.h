@@ -1,0 +1,44 @@
+/*
+ * serve.h - the room that keeps it running: sockets, processes, threads.
+ */
+#ifndef SERVE_SERVE_H
+#define SERVE_SERVE_H
+
+#include <stdbool.h>
+
+struct app;
+struct conf;
+
+/* Exit codes of tmakvd (sysexits.h where there is one). */
+enum {
+	EXIT_STOPPED = 0,	/* asked to */
+	EXIT_USAGE_ERROR = 64,
+	EXIT_DAMAGED = 65,	/* damaged data: a person must look */
+	EXIT_AGAIN = 75,	/* start it again */
+	EXIT_CONF = 78		/* configuration: a person must look */
+};
+
+struct serve_options {
+	const char *program;	/* argv[0] */
+	const char *conf_file;	/* NULL: defaults only */
+	const char *listen;	/* -s PATH, over all else; NULL */
+};
+
+/* serve_run - the supervisor: open the sockets, run and restart the server process. Answers the exit code. */
+int serve_run(const struct serve_options *options, const struct conf *conf);
+
+/* The descriptors the supervisor hands to the server process. */
+struct serve_fds {
+	int listener;		/* FastCGI */
+	int control;		/* control socket, listening */
+	int lifeline;		/* reads EOF when the supervisor is gone */
+	int ready;		/* one byte is written to it when requests are served */
+};
+
+/* serve_server - the server process: open everything, serve, drain, close. Answers the exit code. */
+int serve_server(const struct conf *conf, const struct serve_fds *fds);
+
+/* serve_parse_fds - "3,4,5,6" as the supervisor writes it behind --server. */
+bool serve_parse_fds(const char *text, struct serve_fds *fds);
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * store.h - where bytes live: ten tables in one Berkeley DB environment.
+ *
+ * The only room that includes <db.h>. It knows tables, keys and bytes; what a record
+ * means is kv/'s and project/'s business. One process owns the environment (DESIGN 1).
+ * Reads may come from any thread; all changes go through the committer (commit.h).
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/rc.h"
+#include "base/str.h"
+
+struct conf;
+struct store;
+
+enum store_table {
+	STORE_KEYS,		/* project number u32 BE, key -> record head, metadata, small value */
+	STORE_VALUES,		/* project number u32 BE, value id u64 BE, part u8 -> larger values and metadata */
+	STORE_EXPIRY,		/* expires_at u64 BE, project number u32 BE, key -> nothing */
+	STORE_RECENT,		/* batch version u64 BE -> request ids and their answers */
+	STORE_USAGE,		/* project number u32 BE, user u64 BE (0 = all) -> keys u64, bytes u64 */
+	STORE_MARKS,		/* project number u32 BE, user u64 BE (0 = all) -> revoked before, seconds i64 */
+	STORE_PROJECTS,		/* project number u32 BE -> JSON */
+	STORE_CREDENTIALS,	/* SHA-256 of an API key -> JSON */
+	STORE_SIGNING_KEYS,	/* kid -> JSON */
+	STORE_META,		/* word -> text; "format" is the format number */
+	STORE__TABLES
+};
+
+/* A record of up to this size lies in its page and needs no page of its own (page size 4096). */
+enum { STORE_INLINE_MAX = 1006, STORE_FORMAT = 1 };
+
+/* How opening ended; main() turns it into an exit code. */
+enum store_open_result {
+	STORE_OPENED,
+	STORE_FAILED,		/* logged; starting again may help (exit 75) */
+	STORE_DAMAGED,		/* logged, with what to do; starting again will not help (exit 65) */
+	STORE_MISCONFIGURED	/* logged: directory, permissions, newer format (exit 78) */
+};
+
+/*
+ * store_open - take the lock of CONF's data directory (waiting up to 5 s for a server that
+ * is going), recover, open all tables, start committer and checkpointer.
+ */
+enum store_open_result store_open(struct store **store, const struct conf *conf);
+
+/* store_close - stop the threads, take a checkpoint, close. Everything queued has been answered before. */
+void store_close(struct store *store);
+
+/*
+ * store_get - copy one record into BUF of SIZE bytes, *N its length. RC_OK; RC_KEY_NOT_FOUND;
+ * RC_VALUE_TOO_LARGE with *N the length when SIZE is too small; RC_STORE when recovery is needed.
+ * Sees what is committed, flushed or not: ask store_wait_for_record() and store_wait_for_absence().
+ */
+enum rc store_get(struct store *store, enum store_table table, struct str key,
+		  void *buf, size_t size, size_t *n) MUST_USE;
+
+/*
+ * A read never shows what a crash could take back (DESIGN 2).
+ * store_is_flushed - whether everything up to VERSION is on disk.
+ * store_in_flight  - the version to wait for after having seen an absence, or a list: that of the
+ *                    batch whose effects could have been seen; one that is flushed when none could.
+ * store_wait       - block until VERSION is flushed (slow lane, control). RC_STORE when it never will be.
+ */
+bool store_is_flushed(const struct store *store, uint64_t version);
+uint64_t store_in_flight(const struct store *store);
+enum rc store_wait(struct store *store, uint64_t version) MUST_USE;
+
+/*
+ * A walk over a table in key order. No lock is held between two calls: it reads ahead in
+ * chunks and goes on behind the last key. The strings are valid until the next call.
+ */
+enum { STORE_SCAN_CHUNK = 64 * 1024, STORE_KEY_MAX = 640 };
+
+struct store_scan {
+	struct store *store;
+	enum store_table table;
+	char *chunk;			/* STORE_SCAN_CHUNK bytes of the caller's */
+	void *position;			/* in the chunk */
+	char last[STORE_KEY_MAX];	/* where to go on */
+	size_t n_last;
+	bool skip_last;			/* it has been handed out */
+	bool at_end;
+};
+
+/* store_scan_init - from the first key >= FROM. CHUNK is the caller's, STORE_SCAN_CHUNK bytes, aligned for a pointer. */
+void store_scan_init(struct store_scan *scan, struct store *store, enum store_table table,
+		     struct str from, void *chunk);
+
+/* store_scan_next - RC_OK with the next row; RC_KEY_NOT_FOUND at the end; RC_STORE. */
+enum rc store_scan_next(struct store_scan *scan, struct str *key, struct str *value) MUST_USE;
+
+/* Numbers in keys are big-endian, so that byte order is number order. */
+static inline void store_put_u32(char *p, uint32_t v)
+{
+	for (int i = 3; i >= 0; i--, v >>= 8)
+		p[i] = (char)(v & 255);
+}
+
+static inline void store_put_u64(char *p, uint64_t v)
+{
+	store_put_u32(p, (uint32_t)(v >> 32));
+	store_put_u32(p + 4, (uint32_t)v);
+}
+
+static inline uint32_t store_get_u32(const char *p)
+{
+	uint32_t v = 0;
+
+	for (int i = 0; i < 4; i++)
+		v = v << 8 | (unsigned char)p[i];
+	return v;
+}
+
+static inline uint64_t store_get_u64(const char *p)
+{
+	return (uint64_t)store_get_u32(p) << 32 | store_get_u32(p + 4);
+}
+
+/* What `tmakvctl status` shows of the store. */
+struct store_status {
+	uint64_t log_bytes_since_checkpoint;
+	uint64_t free_bytes;		/* of the file system */
+	bool full;			/* writes are refused for want of space */
+	int64_t last_checkpoint_at;	/* seconds since 1970 */
+	uint64_t queued;		/* writes waiting */
+};
+void store_read_status(struct store *store, struct store_status *status);
+
+#endif
