@@ -1,9 +1,9 @@
 /*
  * jdoc.h - JSON that we must understand (request bodies, records, control
- * messages): read strictly, by json-c behind the scanner of jtext.h.
+ * messages): read strictly, behind the scanner of jtext.h, into json-c's documents.
  *
- * The documents are json-c's and are released with json_object_put() by the
- * function that read them. Nothing here takes names from the outside to a file.
+ * The documents are released with json_object_put() by the function that read
+ * them. Nothing here takes names from the outside to a file.
  */
 #ifndef BASE_JDOC_H
 #define BASE_JDOC_H
@@ -15,13 +15,22 @@
 #include "base/arena.h"
 #include "base/str.h"
 
+/* One document may hold so many values, and so many arrays and objects among them: each costs far more than its text. */
+enum { JDOC_VALUES = 2000000, JDOC_CONTAINERS = 250000 };
+
 /*
  * jdoc_read - the document TEXT holds, or NULL when it is no JSON (RFC 8259),
- * nests deeper than DEPTH, or names a member of any of its objects twice.
+ * nests arrays and objects deeper than DEPTH, names a member of any of its objects
+ * twice (escapes resolved), has a name with a NUL, which json-c cannot hold, or has
+ * more values than above; and when there is no memory. The document "null" is NULL
+ * as well. Half a surrogate pair, written as an escape, becomes U+FFFD.
  */
 json_object *jdoc_read(struct str text, int depth);
 
-/* jdoc_text - DOC written without white space, copied into ARENA; .p NULL when it did not fit. */
+/*
+ * jdoc_text - DOC written without white space, in ARENA, with a NUL behind it; .p NULL
+ * when it did not fit. A number that is no 64-bit integer keeps the text it was read from.
+ */
 struct str jdoc_text(json_object *doc, struct arena *arena);
 
 /*
@@ -39,9 +48,9 @@ bool jdoc_object(json_object *object, const char *name, json_object **out);
 /* jdoc_has - whether the member is there, whatever its type (null too). */
 bool jdoc_has(json_object *object, const char *name);
 
-/* jdoc_add_str - OBJECT[name] = S. */
-void jdoc_add_str(json_object *object, const char *name, struct str s);
-void jdoc_add_i64(json_object *object, const char *name, int64_t value);
-void jdoc_add_bool(json_object *object, const char *name, bool value);
+/* jdoc_add_str - OBJECT[name] = S. False, and OBJECT as it was, when there is no memory. */
+bool jdoc_add_str(json_object *object, const char *name, struct str s);
+bool jdoc_add_i64(json_object *object, const char *name, int64_t value);
+bool jdoc_add_bool(json_object *object, const char *name, bool value);
 
 #endif
