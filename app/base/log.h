@@ -49,8 +49,9 @@ struct log_field {
 #define LOG_DEBUG(...) LOG_AT(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /*
- * log_open - what to write from now on. PROGRAM stands in each line ("tmakvd",
- * "tmakvd server"). Under journald (JOURNAL_STREAM set) lines carry its <N> prefix.
+ * log_open - what to write from now on; before there are threads. PROGRAM stands in
+ * each line ("tmakvd", "tmakvd server") and is not copied. When standard error is the
+ * journal (JOURNAL_STREAM names it), lines carry journald's <N> prefix.
  */
 void log_open(const char *program, enum log_level level);
 
@@ -59,7 +60,11 @@ bool log_is_on(enum log_level level);
 /* log_level_read - "error", "warn", "info", "debug". */
 bool log_level_read(const char *word, enum log_level *level);
 
-/* log_write - FIELDS end with one whose name is NULL. Use the macros. */
+/*
+ * log_write - FIELDS end with one whose name is NULL. Use the macros. Long strings
+ * are cut, bytes that are no UTF-8 become U+FFFD, and fields for which the line has
+ * no room are left out, with "cut":true in their place. errno stays as it was.
+ */
 void log_write(enum log_level level, const char *sentence, const struct log_field *fields);
 
 /* log_strerror - as strerror(), but safe in any thread; valid until this thread's next call. */

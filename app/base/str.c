@@ -87,28 +87,33 @@ static int utf8_lead(unsigned char lead, unsigned char *low, unsigned char *high
 	return 0;
 }
 
-bool str_is_utf8(struct str s)
+size_t str_utf8_char(struct str s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
-	size_t i = 0;
+	unsigned char low, high;
+	int more;
 
-	while (i < s.n) {
-		unsigned char low, high;
-		int more;
+	if (s.n == 0)
+		return 0;
+	if (p[0] < 0x80)
+		return 1;
+	more = utf8_lead(p[0], &low, &high);
+	if (more == 0 || s.n <= (size_t)more || p[1] < low || p[1] > high)
+		return 0;
+	for (int k = 2; k <= more; k++)
+		if ((p[k] & 0xc0) != 0x80)
+			return 0;
+	return (size_t)more + 1;
+}
 
-		if (p[i] < 0x80) {
-			i++;
-			continue;
-		}
-		more = utf8_lead(p[i], &low, &high);
-		if (more == 0 || s.n - i <= (size_t)more)
+bool str_is_utf8(struct str s)
+{
+	while (s.n != 0) {
+		size_t n = str_utf8_char(s);
+
+		if (n == 0)
 			return false;
-		if (p[i + 1] < low || p[i + 1] > high)
-			return false;
-		for (int k = 2; k <= more; k++)
-			if ((p[i + (size_t)k] & 0xc0) != 0x80)
-				return false;
-		i += (size_t)more + 1;
+		s = str_skip(s, n);
 	}
 	return true;
 }

@@ -66,6 +66,9 @@ bool str_cut(struct str s, char c, struct str *head, struct str *tail);
  */
 bool str_to_u64(struct str s, uint64_t min, uint64_t max, uint64_t *out);
 
+/* str_utf8_char - the bytes of the well-formed UTF-8 character that S begins with; 0 when there is none. */
+size_t str_utf8_char(struct str s);
+
 /* str_is_utf8 - well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates. */
 bool str_is_utf8(struct str s);
 
