@@ -2,9 +2,9 @@
  * conf.h - the settings. One table (conf.c) holds each setting's name, type,
  * default, bounds and help; parser, checks and `tmakvd --help` follow from it.
  *
- * The file is lines of `name = value`; '#' begins a comment, blank lines are
- * fine, a setting named twice is an error. Sizes take K, M, G (1024); a value
- * goes to the end of the line, without the white space around it.
+ * The file is lines of `name = value`; lines that begin with '#' are comments,
+ * blank lines are fine, a setting named twice is an error. Sizes take K, M, G, T
+ * (1024); a value goes to the end of the line, without the white space around it.
  */
 #ifndef BASE_CONF_H
 #define BASE_CONF_H
