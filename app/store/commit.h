@@ -31,7 +31,10 @@ typedef enum rc commit_apply(struct store_txn *txn, struct commit_op *op, void *
 
 enum { COMMIT_BATCH_MAX = 256, COMMIT_BATCH_BYTES = 1 << 20, COMMIT_REQUEST_ID = 16 };
 
-/* What is remembered of a write for a minute, so that a repeat of it can be answered the same. */
+/*
+ * What is remembered of a write for a minute, so that a repeat of it can be answered the same.
+ * The committer sets VERSION before it runs the apply function, which sets WRITES.
+ */
 struct commit_answer {
 	uint64_t version;
 	uint64_t writes;
@@ -53,7 +56,8 @@ struct commit_op {
 	/* the queue's */
 	struct commit_client *client;
 	struct commit_op *next;
-	uint64_t version;			/* this run's */
+	struct commit_op *twin;			/* earlier in the batch, with the same request id */
+	bool changed;				/* put or deleted something */
 	bool undecided;				/* has to be run (again) */
 };
 
@@ -98,9 +102,6 @@ enum rc commit_run(struct store *store, struct commit_op *op) MUST_USE;
  */
 enum rc store_txn_get(struct store_txn *txn, enum store_table table, struct str key,
 		      void *buf, size_t size, size_t *n) MUST_USE;
-/* store_txn_head - the first SIZE bytes at most; *N is the whole record's length. */
-enum rc store_txn_head(struct store_txn *txn, enum store_table table, struct str key,
-		       void *buf, size_t size, size_t *n) MUST_USE;
 enum rc store_txn_put(struct store_txn *txn, enum store_table table, struct str key,
 		      struct str value) MUST_USE;
 /* store_txn_del - RC_OK also when there was none. */
@@ -109,9 +110,12 @@ enum rc store_txn_del(struct store_txn *txn, enum store_table table, struct str 
 enum rc store_txn_next(struct store_txn *txn, enum store_table table, struct str from,
 		       char *key, size_t *n_key) MUST_USE;
 
-/* store_txn_usage - add to what a project and one of its users have in use; written once per batch. */
+/* store_txn_usage - add to what PROJECT, or USER in it, has in use (user 0: the project); written once per batch. */
 enum rc store_txn_usage(struct store_txn *txn, uint32_t project, uint64_t user,
 			int64_t keys, int64_t bytes) MUST_USE;
+
+/* store_txn_version - this write's version: greater than all before it, in microseconds since 1970 or so. */
+uint64_t store_txn_version(const struct store_txn *txn);
 
 /* store_txn_is_full - there is too little space: refuse what grows with RC_STORAGE_FULL. */
 bool store_txn_is_full(const struct store_txn *txn);

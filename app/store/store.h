@@ -51,6 +51,9 @@ enum store_open_result store_open(struct store **store, const struct conf *conf)
 /* store_close - stop the threads, take a checkpoint, close. Everything queued has been answered before. */
 void store_close(struct store *store);
 
+/* store_is_damaged - RC_STORE came from damaged data: starting again will not help. */
+bool store_is_damaged(const struct store *store);
+
 /*
  * store_get - copy one record into BUF of SIZE bytes, *N its length. RC_OK; RC_KEY_NOT_FOUND;
  * RC_VALUE_TOO_LARGE with *N the length when SIZE is too small; RC_STORE when recovery is needed.
@@ -81,10 +84,8 @@ struct store_scan {
 	enum store_table table;
 	char *chunk;			/* STORE_SCAN_CHUNK bytes of the caller's */
 	void *position;			/* in the chunk */
-	char last[STORE_KEY_MAX];	/* where to go on */
+	char last[STORE_KEY_MAX];	/* where the next chunk begins */
 	size_t n_last;
-	bool skip_last;			/* it has been handed out */
-	bool at_end;
 };
 
 /* store_scan_init - from the first key >= FROM. CHUNK is the caller's, STORE_SCAN_CHUNK bytes, aligned for a pointer. */

@@ -1,0 +1,211 @@
+/*
+ * checkpoint.c - keeping recovery short and the disk from filling up.
+ *
+ * One thread: writes dirty pages a little at a time, takes a checkpoint every so many bytes
+ * of log or seconds, removes log files that recovery no longer needs, and looks at the free
+ * space. The ballast is a file whose only purpose is to be deleted: with it gone, a server
+ * that was killed on a full disk has room to recover.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "store/private.h"
+
+enum {
+	TICK_MS = 250,
+	TICKS_PER_ROUND = 4,		/* a round a second */
+	CLEAN_PERCENT = 80,		/* of the cache's pages, kept clean by the trickle */
+	ROUNDS_PER_CLEANUP = 60		/* log files are looked at once a minute */
+};
+
+/* ---- threads that sleep and stop ---- */
+
+bool helper_start(struct helper *helper, void *(*run)(void *), void *arg)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&helper->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&helper->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	helper->stop = false;
+	helper->running = pthread_create(&helper->thread, NULL, run, arg) == 0;
+	return helper->running;
+}
+
+void helper_stop(struct helper *helper)
+{
+	if (!helper->running)
+		return;
+	pthread_mutex_lock(&helper->lock);
+	helper->stop = true;
+	pthread_cond_signal(&helper->wake);
+	pthread_mutex_unlock(&helper->lock);
+	pthread_join(helper->thread, NULL);
+	helper->running = false;
+	pthread_mutex_destroy(&helper->lock);
+	pthread_cond_destroy(&helper->wake);
+}
+
+bool helper_sleep(struct helper *helper, unsigned ms)
+{
+	struct timespec until;
+	bool stop;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	until.tv_sec += (time_t)(ms / 1000) + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&helper->lock);
+	while (!helper->stop && pthread_cond_timedwait(&helper->wake, &helper->lock, &until) == 0)
+		;
+	stop = helper->stop;
+	pthread_mutex_unlock(&helper->lock);
+	return !stop;
+}
+
+/* ---- space ---- */
+
+static void ballast_path(const struct store *store, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/ballast", store->data_dir);
+}
+
+static uint64_t free_space(const char *dir)
+{
+	struct statvfs fs;
+
+	return statvfs(dir, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : 0;
+}
+
+void space_measure(struct store *store)
+{
+	uint64_t data = free_space(store->data_dir), log = free_space(store->log_dir);
+	uint64_t least = data < log ? data : log;
+	bool full = least < store->reserve_bytes;
+
+	atomic_store(&store->free_bytes, least);
+	if (atomic_exchange(&store->full, full) == full)
+		return;
+	if (full)
+		LOG_ERROR("the disk is nearly full: writes are refused until there is space",
+			  LOG_STR("path", store->data_dir), LOG_U64("free_bytes", least));
+	else
+		LOG_INFO("there is space again: writes are accepted", LOG_U64("free_bytes", least));
+}
+
+void ballast_keep(struct store *store)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int fd, error;
+
+	ballast_path(store, path);
+	if (store->ballast_bytes == 0 ||
+	    (stat(path, &st) == 0 && (uint64_t)st.st_size == store->ballast_bytes) ||
+	    free_space(store->data_dir) < 2 * store->ballast_bytes + store->reserve_bytes)
+		return;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	error = posix_fallocate(fd, 0, (off_t)store->ballast_bytes);
+	close(fd);
+	if (error != 0) {
+		unlink(path);
+		LOG_WARN("no ballast: a full disk may keep the server from recovering", LOG_ERRNO(error));
+	}
+}
+
+void ballast_release(struct store *store)
+{
+	char path[PATH_MAX];
+
+	ballast_path(store, path);
+	if (unlink(path) == 0)
+		LOG_WARN("the ballast was released to make room", LOG_STR("path", path));
+}
+
+/* ---- checkpoints ---- */
+
+static int checkpoint(struct store *store, uint32_t kbytes)
+{
+	int64_t before = atomic_load(&store->last_checkpoint_at);
+	DB_TXN_STAT *stat = NULL;
+	int error = store->env->txn_checkpoint(store->env, kbytes, 0, 0);
+
+	if (error != 0) {
+		LOG_WARN("a checkpoint failed", LOG_STR("error", db_strerror(error)));
+		return error;
+	}
+	if (store->env->txn_stat(store->env, &stat, 0) == 0 && stat->st_time_ckp != before) {
+		atomic_store(&store->last_checkpoint_at, (int64_t)stat->st_time_ckp);
+		metric_add(metric_slot(), METRIC_CHECKPOINTS, 1);
+	}
+	free(stat);
+	return 0;
+}
+
+int checkpoint_now(struct store *store)
+{
+	return checkpoint(store, 0);
+}
+
+static void logs_remove(struct store *store)
+{
+	int error = store->env->log_archive(store->env, NULL, DB_ARCH_REMOVE);
+
+	if (error != 0)
+		LOG_WARN("old log files could not be removed", LOG_STR("error", db_strerror(error)));
+}
+
+/* Once a second. A checkpoint is due by time, or by what the log has grown. */
+static void round_run(struct store *store, unsigned round)
+{
+	space_measure(store);
+	if (round % (unsigned)store->checkpoint_s == 0)
+		checkpoint_now(store);
+	else
+		checkpoint(store, (uint32_t)(store->checkpoint_bytes / 1024));
+	if (round % ROUNDS_PER_CLEANUP == 0) {
+		logs_remove(store);
+		ballast_keep(store);
+	}
+}
+
+static void *checkpointer_run(void *arg)
+{
+	struct store *store = arg;
+	unsigned tick = 0;
+
+	while (helper_sleep(&store->checkpointer, TICK_MS)) {
+		if (atomic_load(&store->failed))
+			continue;
+		store->env->memp_trickle(store->env, CLEAN_PERCENT, NULL);
+		if (++tick % TICKS_PER_ROUND == 0)
+			round_run(store, tick / TICKS_PER_ROUND);
+	}
+	return NULL;
+}
+
+bool checkpointer_start(struct store *store)
+{
+	return helper_start(&store->checkpointer, checkpointer_run, store);
+}
+
+void checkpointer_stop(struct store *store)
+{
+	helper_stop(&store->checkpointer);
+}

@@ -1,0 +1,419 @@
+/*
+ * env.c - the environment: lock, recover, open, close.
+ *
+ * The regions are private to this process (DB_PRIVATE), so a crash leaves nothing behind
+ * but the log and the pages, and opening always recovers from them. Called by one thread at
+ * start and stop.
+ */
+#include "config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/log.h"
+#include "store/private.h"
+
+enum {
+	PAGE_SIZE_BYTES = 4096,		/* what file systems write as one: larger pages may tear (DESIGN 3) */
+	LOG_BUFFER = 4 << 20,
+	LOG_FILE = 64 << 20,
+	LOCKS_MAX = 100000,		/* ceilings; the tables grow to what is used */
+	LOCKERS_MAX = 1000,
+	TRANSACTIONS_MAX = 64,
+	LOCK_WAIT_MS = 5000,		/* for a server that is just going */
+	LOCK_POLL_MS = 50
+};
+
+static const char *const table_names[STORE__TABLES] = {
+	[STORE_KEYS] = "keys.db",
+	[STORE_VALUES] = "values.db",
+	[STORE_EXPIRY] = "expiry.db",
+	[STORE_RECENT] = "recent.db",
+	[STORE_USAGE] = "usage.db",
+	[STORE_MARKS] = "marks.db",
+	[STORE_PROJECTS] = "projects.db",
+	[STORE_CREDENTIALS] = "credentials.db",
+	[STORE_SIGNING_KEYS] = "signing_keys.db",
+	[STORE_META] = "meta.db",
+};
+
+/* ---- what Berkeley DB tells us ---- */
+
+static struct store *store_of(const DB_ENV *env)
+{
+	return env->app_private;
+}
+
+/* Its own words, for the log. They name files and pages, never records. */
+static void on_error(const DB_ENV *env, const char *prefix, const char *text)
+{
+	(void)prefix;
+	if (strstr(text, "checksum error") != NULL)
+		atomic_store(&store_of(env)->damaged, true);
+	LOG_ERROR("Berkeley DB reports", LOG_STR("text", text));
+}
+
+static void on_event(DB_ENV *env, u_int32_t event, void *info)
+{
+	(void)info;
+	if (event == DB_EVENT_PANIC)
+		atomic_store(&store_of(env)->failed, true);
+}
+
+enum rc store_rc(struct store *store, int error)
+{
+	switch (error) {
+	case 0:
+		return RC_OK;
+	case DB_NOTFOUND:
+	case DB_KEYEMPTY:
+		return RC_KEY_NOT_FOUND;
+	case DB_BUFFER_SMALL:
+		return RC_VALUE_TOO_LARGE;
+	case DB_LOCK_DEADLOCK:
+	case DB_LOCK_NOTGRANTED:
+		return RC_BUSY;
+	case ENOSPC:
+	case EDQUOT:
+		return RC_STORAGE_FULL;
+	case ENOMEM:
+		/* Berkeley DB says so too when no page can be cleaned because the disk is full. */
+		if (atomic_load(&store->full))
+			return RC_STORAGE_FULL;
+		break;
+	}
+	if (!atomic_exchange(&store->failed, true))
+		LOG_ERROR("the store has failed and must recover", LOG_STR("error", db_strerror(error)));
+	return RC_STORE;
+}
+
+bool store_is_damaged(const struct store *store)
+{
+	return atomic_load(&store->damaged);
+}
+
+DBT store_dbt_in(struct str bytes)
+{
+	union { const char *in; void *out; } cast = { .in = bytes.p };
+
+	return (DBT){ .data = cast.out, .size = (u_int32_t)bytes.n };
+}
+
+DBT store_dbt_out(void *buf, size_t size)
+{
+	return (DBT){ .data = buf, .ulen = (u_int32_t)size, .flags = DB_DBT_USERMEM };
+}
+
+/* ---- directories and the lock ---- */
+
+static char *path_join(const char *dir, const char *name)
+{
+	char *path = NULL;
+
+	if (asprintf(&path, "%s/%s", dir, name) < 0)
+		abort();
+	return path;
+}
+
+static bool make_directory(const char *path)
+{
+	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+		return true;
+	LOG_ERROR("cannot make a directory: make it, or let the server's user write to its parent",
+		  LOG_STR("path", path), LOG_ERRNO(errno));
+	return false;
+}
+
+/*
+ * One server per data directory: the lock goes with the process, however it ends.
+ * A server that is stopping holds it a little longer, so we wait.
+ */
+static enum store_open_result take_lock(struct store *store)
+{
+	uint64_t give_up = clock_mono_us() + LOCK_WAIT_MS * 1000;
+	char *path = path_join(store->data_dir, "lock");
+	enum store_open_result result = STORE_MISCONFIGURED;
+
+	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (store->lock_fd < 0) {
+		LOG_ERROR("cannot open the lock file", LOG_STR("path", path), LOG_ERRNO(errno));
+		goto out;
+	}
+	while (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			LOG_ERROR("cannot lock", LOG_STR("path", path), LOG_ERRNO(errno));
+			goto out;
+		}
+		if (clock_mono_us() > give_up) {
+			LOG_ERROR("another server works on this data directory; only one may",
+				  LOG_STR("path", store->data_dir));
+			goto out;
+		}
+		usleep(LOCK_POLL_MS * 1000);
+	}
+	result = STORE_OPENED;
+out:
+	free(path);
+	return result;
+}
+
+/* ---- the environment ---- */
+
+static int env_configure(struct store *store, const struct conf *conf)
+{
+	DB_ENV *env = store->env;
+	uint64_t cache = (uint64_t)conf->cache_size;
+	int error;
+
+	env->app_private = store;
+	env->set_errcall(env, on_error);
+	if ((error = env->set_event_notify(env, on_event)) != 0 ||
+	    (error = env->set_cachesize(env, (u_int32_t)(cache >> 30),
+					(u_int32_t)(cache & ((1u << 30) - 1)), 1)) != 0 ||
+	    (error = env->set_lg_dir(env, store->log_dir)) != 0 ||
+	    (error = env->set_lg_bsize(env, LOG_BUFFER)) != 0 ||
+	    (error = env->set_lg_max(env, LOG_FILE)) != 0 ||
+	    (error = env->set_lk_detect(env, DB_LOCK_DEFAULT)) != 0 ||
+	    (error = env->set_lk_max_locks(env, LOCKS_MAX)) != 0 ||
+	    (error = env->set_lk_max_objects(env, LOCKS_MAX)) != 0 ||
+	    (error = env->set_lk_max_lockers(env, LOCKERS_MAX)) != 0 ||
+	    (error = env->set_tx_max(env, TRANSACTIONS_MAX)) != 0)
+		return error;
+	return 0;
+}
+
+static int env_open(struct store *store, const struct conf *conf)
+{
+	const u_int32_t flags = DB_CREATE | DB_PRIVATE | DB_THREAD | DB_RECOVER | DB_INIT_MPOOL |
+				DB_INIT_LOCK | DB_INIT_LOG | DB_INIT_TXN;
+	int error = db_env_create(&store->env, 0);
+
+	if (error != 0)
+		return error;
+	if ((error = env_configure(store, conf)) == 0)
+		error = store->env->open(store->env, store->data_dir, flags, 0600);
+	if (error != 0) {
+		store->env->close(store->env, 0);
+		store->env = NULL;
+	}
+	return error;
+}
+
+/* Recovery writes pages, so it needs space: the ballast is what it was kept for. */
+static int env_recover(struct store *store, const struct conf *conf)
+{
+	int error = env_open(store, conf);
+
+	if (error == 0)
+		return 0;
+	LOG_WARN("opening failed, trying again with the ballast released", LOG_STR("error", db_strerror(error)));
+	ballast_release(store);
+	atomic_store(&store->failed, false);
+	return env_open(store, conf);
+}
+
+static int table_open(struct store *store, enum store_table table)
+{
+	int error = db_create(&store->db[table], store->env, 0);
+	DB *db = store->db[table];
+
+	if (error != 0)
+		return error;
+	if ((error = db->set_pagesize(db, PAGE_SIZE_BYTES)) != 0 ||
+	    (error = db->set_flags(db, DB_CHKSUM)) != 0)
+		return error;
+	return db->open(db, NULL, table_names[table], NULL, DB_BTREE,
+			DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
+}
+
+static int tables_open(struct store *store)
+{
+	for (int table = 0; table < STORE__TABLES; table++) {
+		int error = table_open(store, (enum store_table)table);
+
+		if (error != 0) {
+			LOG_ERROR("cannot open a table", LOG_STR("table", table_names[table]),
+				  LOG_STR("error", db_strerror(error)));
+			return error;
+		}
+	}
+	return 0;
+}
+
+/* An older format would be converted here; a newer one is not ours to touch. */
+static enum store_open_result format_check(struct store *store)
+{
+	char text[16];
+	uint64_t format;
+	size_t n;
+	DBT key = store_dbt_in(STR_LIT("format")), value = store_dbt_in(STR_LIT("1"));
+	enum rc rc = store_get(store, STORE_META, STR_LIT("format"), text, sizeof text, &n);
+
+	_Static_assert(STORE_FORMAT == 1, "the text above says so too");
+	if (rc == RC_KEY_NOT_FOUND) {
+		DB *meta = store->db[STORE_META];
+
+		rc = store_rc(store, meta->put(meta, NULL, &key, &value, DB_AUTO_COMMIT));
+		return rc == RC_OK ? STORE_OPENED : STORE_FAILED;
+	}
+	if (rc != RC_OK)
+		return STORE_FAILED;
+	if (!str_to_u64(str_make(text, n), 1, STORE_FORMAT, &format)) {
+		LOG_ERROR("this data was written by a newer tmakvd: install that version again",
+			  LOG_STR("path", store->data_dir), LOG_U64("format", STORE_FORMAT));
+		return STORE_MISCONFIGURED;
+	}
+	return STORE_OPENED;
+}
+
+/* What opening the environment or a table failed with, in the words of the exit code. */
+static enum store_open_result open_result(struct store *store, int error)
+{
+	if (error == 0)
+		return STORE_OPENED;
+	if (store_is_damaged(store) || error == DB_RUNRECOVERY || error == DB_VERIFY_BAD) {
+		LOG_ERROR("the data is damaged: stop here, keep a copy of both directories, and restore the last backup",
+			  LOG_STR("data_dir", store->data_dir), LOG_STR("log_dir", store->log_dir),
+			  LOG_STR("error", db_strerror(error)));
+		return STORE_DAMAGED;
+	}
+	LOG_ERROR("cannot open the store", LOG_STR("data_dir", store->data_dir),
+		  LOG_STR("error", db_strerror(error)));
+	return error == EACCES || error == EPERM || error == EROFS ? STORE_MISCONFIGURED : STORE_FAILED;
+}
+
+/* ---- open and close ---- */
+
+static struct store *store_new(const struct conf *conf)
+{
+	struct store *store = calloc(1, sizeof *store);
+
+	if (store == NULL)
+		abort();
+	store->lock_fd = -1;
+	store->data_dir = strdup(conf->data_dir);
+	store->log_dir = conf->log_dir[0] != '\0' ? strdup(conf->log_dir) : path_join(conf->data_dir, "log");
+	if (store->data_dir == NULL || store->log_dir == NULL)
+		abort();
+	store->checkpoint_bytes = (uint64_t)conf->checkpoint_size;
+	store->checkpoint_s = conf->checkpoint_s;
+	store->ballast_bytes = (uint64_t)conf->ballast_size;
+	store->reserve_bytes = (uint64_t)conf->reserve_size;
+	store->queue_tail = &store->queue;
+	pthread_mutex_init(&store->queue_lock, NULL);
+	pthread_cond_init(&store->queue_filled, NULL);
+	pthread_mutex_init(&store->clients_lock, NULL);
+	pthread_mutex_init(&store->flush_lock, NULL);
+	pthread_cond_init(&store->flush_done, NULL);
+	return store;
+}
+
+static void store_free(struct store *store)
+{
+	for (int table = 0; table < STORE__TABLES; table++)
+		if (store->db[table] != NULL)
+			store->db[table]->close(store->db[table], DB_NOSYNC);
+	if (store->env != NULL)
+		store->env->close(store->env, 0);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	recent_free(store->recent);
+	free(store->data_dir);
+	free(store->log_dir);
+	pthread_mutex_destroy(&store->queue_lock);
+	pthread_cond_destroy(&store->queue_filled);
+	pthread_mutex_destroy(&store->clients_lock);
+	pthread_mutex_destroy(&store->flush_lock);
+	pthread_cond_destroy(&store->flush_done);
+	free(store);
+}
+
+/*
+ * Versions go on from the clock, not from 0: every stored version lies behind it (else each read of
+ * an old record would wait for ever). A clock that went back is mended by the newest batch on disk.
+ */
+static enum rc versions_begin(struct store *store)
+{
+	enum rc rc = recent_load(store->recent, store);
+	uint64_t now = clock_wall_us();
+
+	if (rc != RC_OK)
+		return rc;
+	if (store->last_version < now)
+		store->last_version = now;
+	atomic_store(&store->flushed, store->last_version);
+	atomic_store(&store->committing, store->last_version);
+	return RC_OK;
+}
+
+static enum store_open_result store_begin(struct store *store, const struct conf *conf)
+{
+	enum store_open_result result;
+
+	if (!make_directory(store->data_dir) || !make_directory(store->log_dir))
+		return STORE_MISCONFIGURED;
+	if ((result = take_lock(store)) != STORE_OPENED ||
+	    (result = open_result(store, env_recover(store, conf))) != STORE_OPENED ||
+	    (result = open_result(store, tables_open(store))) != STORE_OPENED ||
+	    (result = format_check(store)) != STORE_OPENED)
+		return result;
+	store->recent = recent_new();
+	if (store->recent == NULL || versions_begin(store) != RC_OK)
+		return STORE_FAILED;
+	ballast_keep(store);
+	space_measure(store);
+	if (!committer_start(store) || !checkpointer_start(store))
+		return STORE_FAILED;
+	return STORE_OPENED;
+}
+
+enum store_open_result store_open(struct store **out, const struct conf *conf)
+{
+	struct store *store = store_new(conf);
+	enum store_open_result result = store_begin(store, conf);
+
+	if (result != STORE_OPENED) {
+		checkpointer_stop(store);
+		committer_stop(store);
+		store_free(store);
+		return result;
+	}
+	*out = store;
+	return STORE_OPENED;
+}
+
+void store_close(struct store *store)
+{
+	if (store == NULL)
+		return;
+	helper_stop(&store->sweeper);
+	checkpointer_stop(store);
+	committer_stop(store);
+	if (!atomic_load(&store->failed) && checkpoint_now(store) != 0)
+		LOG_WARN("no checkpoint at the end: the next start recovers from the log");
+	store_free(store);
+}
+
+void store_read_status(struct store *store, struct store_status *status)
+{
+	DB_LOG_STAT *log = NULL;
+
+	*status = (struct store_status){
+		.free_bytes = atomic_load(&store->free_bytes),
+		.full = atomic_load(&store->full),
+		.last_checkpoint_at = atomic_load(&store->last_checkpoint_at),
+		.queued = atomic_load(&store->queued),
+	};
+	if (store->env->log_stat(store->env, &log, 0) == 0)
+		status->log_bytes_since_checkpoint = (uint64_t)log->st_wc_mbytes << 20 | log->st_wc_bytes;
+	free(log);
+}

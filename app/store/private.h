@@ -1,0 +1,143 @@
+/*
+ * private.h - what the files of the store share, and nobody else sees.
+ */
+#ifndef STORE_PRIVATE_H
+#define STORE_PRIVATE_H
+
+#include <db.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/commit.h"
+#include "store/store.h"
+
+struct recent;
+
+/* A worker thread of the store that sleeps between two rounds and is told to stop. */
+struct helper {
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop;
+};
+
+struct store {
+	DB_ENV *env;
+	DB *db[STORE__TABLES];
+	int lock_fd;
+	char *data_dir, *log_dir;
+
+	/*
+	 * Versions. The committer writes them, everybody reads them.
+	 * FLUSHED rises after a flush; COMMITTING rises before a commit, so whoever saw an effect
+	 * of a batch finds at least that batch's last version there.
+	 */
+	_Atomic uint64_t flushed;
+	_Atomic uint64_t committing;
+
+	_Atomic bool full;		/* too little space to write */
+	_Atomic bool failed;		/* panic, or a flush that failed: nothing is answered from here on */
+	_Atomic bool damaged;
+
+	/* The queue in front of the committer (commit.c). */
+	pthread_t committer;
+	bool committer_runs;
+	pthread_mutex_t queue_lock;
+	pthread_cond_t queue_filled;
+	struct commit_op *queue, **queue_tail;
+	bool stop;
+	_Atomic uint64_t queued;
+	uint64_t last_version;		/* the committer's own */
+	struct recent *recent;		/* the committer's own, once open */
+	struct txn_usage *usage;	/* likewise: room for one transaction's */
+
+	pthread_mutex_t clients_lock;
+	struct commit_client *clients;
+
+	/* store_wait() sleeps here. */
+	pthread_mutex_t flush_lock;
+	pthread_cond_t flush_done;
+
+	/* checkpoint.c */
+	struct helper checkpointer;
+	uint64_t checkpoint_bytes;
+	int64_t checkpoint_s;
+	uint64_t ballast_bytes, reserve_bytes;
+	_Atomic uint64_t free_bytes;
+	_Atomic int64_t last_checkpoint_at;
+
+	/* expire.c */
+	struct helper sweeper;
+	commit_apply *sweep;
+	void *sweep_arg;
+};
+
+enum { COMMIT_USAGE_MAX = 256 };
+
+/* A transaction of the committer. */
+struct store_txn {
+	struct store *store;
+	DB_TXN *txn;
+	uint64_t version;		/* of the write that runs now */
+	bool changed;			/* by the write that runs now */
+	struct txn_usage *usage;	/* room for COMMIT_USAGE_MAX; written out when full */
+	size_t n_usage;
+};
+
+/* One row of STORE_USAGE to be written with the batch. */
+struct txn_usage {
+	uint32_t project;
+	uint64_t user;
+	int64_t keys, bytes;
+};
+
+/* env.c */
+
+/* store_rc - the outcome for an error of Berkeley DB; notes a panic. */
+enum rc store_rc(struct store *store, int error);
+
+/* store_dbt_in - a DBT for bytes that Berkeley DB only reads. */
+DBT store_dbt_in(struct str bytes);
+/* store_dbt_out - a DBT for bytes to be copied into BUF. */
+DBT store_dbt_out(void *buf, size_t size);
+
+/* commit.c */
+bool committer_start(struct store *store);
+void committer_stop(struct store *store);	/* after everything queued is done */
+
+/* record.c: what the batch added to the counters of STORE_USAGE; empties txn->usage */
+enum rc record_write_usage(struct store_txn *txn) MUST_USE;
+
+/* recent.c: the answers of the last minute */
+struct recent *recent_new(void);
+void recent_free(struct recent *recent);
+/* recent_find - whether a request of this id was answered lately. */
+bool recent_find(const struct recent *recent, const uint8_t id[COMMIT_REQUEST_ID],
+		 struct commit_answer *answer);
+void recent_add(struct recent *recent, const uint8_t id[COMMIT_REQUEST_ID],
+		const struct commit_answer *answer);
+/* recent_write - the changes of FIRST up to END into STORE_RECENT. */
+enum rc recent_write(struct store_txn *txn, const struct commit_op *first,
+		     const struct commit_op *end) MUST_USE;
+/* recent_load - what STORE_RECENT holds of the last minute, after recovery. */
+enum rc recent_load(struct recent *recent, struct store *store) MUST_USE;
+/* recent_sweep_apply - a slice of rows older than a minute; ARG is a struct sweep_slice. */
+commit_apply recent_sweep_apply;
+
+/* checkpoint.c */
+bool checkpointer_start(struct store *store);
+void checkpointer_stop(struct store *store);
+int checkpoint_now(struct store *store);
+void space_measure(struct store *store);
+void ballast_keep(struct store *store);		/* make it, when there is room */
+void ballast_release(struct store *store);
+
+/* helper threads: helper_sleep answers false when it is time to stop */
+bool helper_start(struct helper *helper, void *(*run)(void *), void *arg);
+void helper_stop(struct helper *helper);
+bool helper_sleep(struct helper *helper, unsigned ms);
+
+#endif

@@ -1,0 +1,173 @@
+/*
+ * record.c - single records: read by anyone, changed inside the committer's transaction.
+ *
+ * A read takes no transaction: Berkeley DB locks the page for the length of the copy. It can
+ * lose a lock to the committer all the same, and then tries again here.
+ */
+#include "config.h"
+
+#include <assert.h>
+
+#include "store/private.h"
+
+enum { READ_TRIES = 1000 };
+
+enum rc store_get(struct store *store, enum store_table table, struct str key,
+		  void *buf, size_t size, size_t *n)
+{
+	DB *db = store->db[table];
+	enum rc rc = RC_BUSY;
+
+	if (atomic_load_explicit(&store->failed, memory_order_relaxed))
+		return RC_STORE;
+	for (int i = 0; i < READ_TRIES && rc == RC_BUSY; i++) {
+		DBT k = store_dbt_in(key), v = store_dbt_out(buf, size);
+
+		rc = store_rc(store, db->get(db, NULL, &k, &v, 0));
+		*n = v.size;
+	}
+	return rc == RC_BUSY ? RC_STORE : rc;
+}
+
+bool store_is_flushed(const struct store *store, uint64_t version)
+{
+	return atomic_load(&store->flushed) >= version;
+}
+
+uint64_t store_in_flight(const struct store *store)
+{
+	return atomic_load(&store->committing);
+}
+
+enum rc store_wait(struct store *store, uint64_t version)
+{
+	if (store_is_flushed(store, version))
+		return RC_OK;
+	pthread_mutex_lock(&store->flush_lock);
+	while (!store_is_flushed(store, version) && !atomic_load(&store->failed))
+		pthread_cond_wait(&store->flush_done, &store->flush_lock);
+	pthread_mutex_unlock(&store->flush_lock);
+	return store_is_flushed(store, version) ? RC_OK : RC_STORE;
+}
+
+/* ---- inside a transaction ---- */
+
+enum rc store_txn_get(struct store_txn *txn, enum store_table table, struct str key,
+		      void *buf, size_t size, size_t *n)
+{
+	DB *db = txn->store->db[table];
+	DBT k = store_dbt_in(key), v = store_dbt_out(buf, size);
+	enum rc rc = store_rc(txn->store, db->get(db, txn->txn, &k, &v, DB_RMW));
+
+	*n = v.size;
+	return rc;
+}
+
+enum rc store_txn_put(struct store_txn *txn, enum store_table table, struct str key, struct str value)
+{
+	DB *db = txn->store->db[table];
+	DBT k = store_dbt_in(key), v = store_dbt_in(value);
+
+	assert(key.n <= STORE_KEY_MAX);
+	txn->changed = true;
+	return store_rc(txn->store, db->put(db, txn->txn, &k, &v, 0));
+}
+
+enum rc store_txn_del(struct store_txn *txn, enum store_table table, struct str key)
+{
+	DB *db = txn->store->db[table];
+	DBT k = store_dbt_in(key);
+	enum rc rc;
+
+	txn->changed = true;
+	rc = store_rc(txn->store, db->del(db, txn->txn, &k, 0));
+	return rc == RC_KEY_NOT_FOUND ? RC_OK : rc;
+}
+
+enum rc store_txn_next(struct store_txn *txn, enum store_table table, struct str from,
+		       char *key, size_t *n_key)
+{
+	DB *db = txn->store->db[table];
+	DBT k = store_dbt_out(key, STORE_KEY_MAX), v = { .flags = DB_DBT_USERMEM | DB_DBT_PARTIAL };
+	DBC *cursor = NULL;
+	enum rc rc = store_rc(txn->store, db->cursor(db, txn->txn, &cursor, 0)), closed;
+
+	if (rc != RC_OK)
+		return rc;
+	memcpy(key, from.p, from.n);
+	k.size = (u_int32_t)from.n;
+	rc = store_rc(txn->store, cursor->get(cursor, &k, &v, DB_SET_RANGE));
+	*n_key = k.size;
+	closed = store_rc(txn->store, cursor->close(cursor));
+	return rc == RC_OK ? closed : rc;
+}
+
+bool store_txn_is_full(const struct store_txn *txn)
+{
+	return atomic_load_explicit(&txn->store->full, memory_order_relaxed);
+}
+
+uint64_t store_txn_version(const struct store_txn *txn)
+{
+	return txn->version;
+}
+
+/* ---- usage: what is in use, added up over a batch ---- */
+
+static uint64_t add_down_to_zero(uint64_t have, int64_t more)
+{
+	return more < 0 && (uint64_t)-more > have ? 0 : have + (uint64_t)more;
+}
+
+static enum rc usage_row_add(struct store_txn *txn, const struct txn_usage *usage)
+{
+	char bytes_of_key[12], row[16] = { 0 };
+	struct str key = str_make(bytes_of_key, sizeof bytes_of_key);
+	uint64_t keys, bytes;
+	size_t n;
+	enum rc rc;
+
+	if (usage->keys == 0 && usage->bytes == 0)
+		return RC_OK;
+	store_put_u32(bytes_of_key, usage->project);
+	store_put_u64(bytes_of_key + 4, usage->user);
+	rc = store_txn_get(txn, STORE_USAGE, key, row, sizeof row, &n);
+	if (rc != RC_OK && rc != RC_KEY_NOT_FOUND)
+		return rc;
+	keys = add_down_to_zero(store_get_u64(row), usage->keys);
+	bytes = add_down_to_zero(store_get_u64(row + 8), usage->bytes);
+	if (keys == 0 && bytes == 0)
+		return store_txn_del(txn, STORE_USAGE, key);
+	store_put_u64(row, keys);
+	store_put_u64(row + 8, bytes);
+	return store_txn_put(txn, STORE_USAGE, key, str_make(row, sizeof row));
+}
+
+enum rc record_write_usage(struct store_txn *txn)
+{
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; i < txn->n_usage && rc == RC_OK; i++)
+		rc = usage_row_add(txn, &txn->usage[i]);
+	txn->n_usage = 0;
+	return rc;
+}
+
+enum rc store_txn_usage(struct store_txn *txn, uint32_t project, uint64_t user, int64_t keys, int64_t bytes)
+{
+	enum rc rc;
+
+	for (size_t i = 0; i < txn->n_usage; i++) {
+		struct txn_usage *usage = &txn->usage[i];
+
+		if (usage->project == project && usage->user == user) {
+			usage->keys += keys;
+			usage->bytes += bytes;
+			return RC_OK;
+		}
+	}
+	if (txn->n_usage == COMMIT_USAGE_MAX && (rc = record_write_usage(txn)) != RC_OK)
+		return rc;
+	txn->usage[txn->n_usage++] = (struct txn_usage){ project, user, keys, bytes };
+	return RC_OK;
+}
