@@ -1,0 +1,73 @@
+/*
+ * sweep.c - the room itself, and what takes the expired away (called by store/expire.c).
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/metric.h"
+#include "kv/private.h"
+#include "store/expire.h"
+
+/* Remove the entry of an expiry row, unless it has been written anew since. */
+static enum rc expired_erase(struct store_txn *txn, struct str row)
+{
+	struct str stored = str_skip(row, 8);
+	char record[STORE_INLINE_MAX];
+	struct entry entry;
+	size_t n;
+	enum rc rc = store_txn_get(txn, STORE_KEYS, stored, record, sizeof record, &n);
+
+	if (rc != RC_OK && rc != RC_KEY_NOT_FOUND)
+		return rc;
+	if (rc == RC_OK && entry_read(str_make(record, n), &entry) &&
+	    entry.expires_at == (int64_t)store_get_u64(row.p))
+		return entry_erase(txn, stored, &entry);
+	return store_txn_del(txn, STORE_EXPIRY, row);
+}
+
+enum rc sweep_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	struct sweep_slice *slice = arg;
+	uint64_t now = (uint64_t)clock_wall_s();
+	char row[STORE_KEY_MAX];
+	size_t n;
+	enum rc rc;
+
+	(void)op;
+	for (slice->removed = 0; slice->removed < SWEEP_SLICE; slice->removed++) {
+		rc = store_txn_next(txn, STORE_EXPIRY, STR_LIT(""), row, &n);
+		if (rc == RC_KEY_NOT_FOUND || (rc == RC_OK && store_get_u64(row) > now))
+			break;
+		if (rc != RC_OK || (rc = expired_erase(txn, str_make(row, n))) != RC_OK)
+			return rc;
+	}
+	metric_add(metric_slot(), METRIC_SWEPT, slice->removed);
+	return RC_OK;
+}
+
+enum rc kv_open(struct kv **out, struct store *store)
+{
+	struct kv *kv = calloc(1, sizeof *kv);
+
+	if (kv == NULL)
+		return RC_NO_MEMORY;
+	kv->store = store;
+	kv->limiter = limiter_new();
+	if (kv->limiter == NULL || !store_sweeper_start(store, sweep_apply, kv)) {
+		kv_close(kv);
+		return RC_NO_MEMORY;
+	}
+	*out = kv;
+	return RC_OK;
+}
+
+void kv_close(struct kv *kv)
+{
+	if (kv == NULL)
+		return;
+	store_sweeper_stop(kv->store);
+	limiter_free(kv->limiter);
+	free(kv);
+}

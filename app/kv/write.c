@@ -1,0 +1,160 @@
+/*
+ * write.c - put and delete: what runs inside the committer's transaction.
+ *
+ * Each function checks everything before its first put (store/commit.h says why), and changes
+ * record, values, expiry row and usage together or not at all. It may run more than once.
+ */
+#include "config.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "kv/private.h"
+
+/* The record under STORED, dead or alive; RC_KEY_NOT_FOUND when there is none. */
+static enum rc record_find(struct store_txn *txn, struct str stored, char buf[STORE_INLINE_MAX],
+			   struct entry *entry)
+{
+	size_t n;
+	enum rc rc = store_txn_get(txn, STORE_KEYS, stored, buf, STORE_INLINE_MAX, &n);
+
+	if (rc != RC_OK)
+		return rc;
+	if (!entry_read(str_make(buf, n), entry)) {
+		LOG_ERROR("a record cannot be read");
+		return RC_INTERNAL;
+	}
+	return RC_OK;
+}
+
+/* Usage is counted for the project, and for the user who wrote the record. */
+static enum rc usage_add(struct store_txn *txn, uint32_t project, const struct entry *entry,
+			 struct str stored, int sign)
+{
+	int64_t bytes = sign * entry_bytes(entry, str_skip(stored, KEY_PROJECT_SIZE));
+	enum rc rc = store_txn_usage(txn, project, 0, sign, bytes);
+
+	if (rc == RC_OK && entry->owner != 0)
+		rc = store_txn_usage(txn, project, entry->owner, sign, bytes);
+	return rc;
+}
+
+/* All that an entry keeps elsewhere. */
+static enum rc belongings_erase(struct store_txn *txn, struct str stored, const struct entry *entry)
+{
+	uint32_t project = store_get_u32(stored.p);
+	char value[VALUE_KEY_SIZE], expiry[EXPIRY_KEY_MAX];
+	enum rc rc = usage_add(txn, project, entry, stored, -1);
+
+	if (rc == RC_OK && entry->flags & ENTRY_VALUE_OUTSIDE)
+		rc = store_txn_del(txn, STORE_VALUES, value_key(project, entry->value_id, PART_VALUE, value));
+	if (rc == RC_OK && entry->flags & ENTRY_METADATA_OUTSIDE)
+		rc = store_txn_del(txn, STORE_VALUES, value_key(project, entry->value_id, PART_METADATA, value));
+	if (rc == RC_OK && entry->expires_at != 0)
+		rc = store_txn_del(txn, STORE_EXPIRY, expiry_key(entry->expires_at, stored, expiry));
+	return rc;
+}
+
+enum rc entry_erase(struct store_txn *txn, struct str stored, const struct entry *entry)
+{
+	enum rc rc = belongings_erase(txn, stored, entry);
+
+	return rc == RC_OK ? store_txn_del(txn, STORE_KEYS, stored) : rc;
+}
+
+/* The record, and all that it keeps elsewhere. */
+static enum rc entry_put(struct store_txn *txn, struct str stored, const struct entry *entry,
+			 struct str value, struct str metadata)
+{
+	uint32_t project = store_get_u32(stored.p);
+	char part[VALUE_KEY_SIZE], expiry[EXPIRY_KEY_MAX], record[STORE_INLINE_MAX];
+	enum rc rc = usage_add(txn, project, entry, stored, 1);
+
+	if (rc == RC_OK && entry->flags & ENTRY_VALUE_OUTSIDE)
+		rc = store_txn_put(txn, STORE_VALUES,
+				   value_key(project, entry->value_id, PART_VALUE, part), value);
+	if (rc == RC_OK && entry->flags & ENTRY_METADATA_OUTSIDE)
+		rc = store_txn_put(txn, STORE_VALUES,
+				   value_key(project, entry->value_id, PART_METADATA, part), metadata);
+	if (rc == RC_OK && entry->expires_at != 0)
+		rc = store_txn_put(txn, STORE_EXPIRY, expiry_key(entry->expires_at, stored, expiry), STR_LIT(""));
+	if (rc == RC_OK)
+		rc = store_txn_put(txn, STORE_KEYS, stored, str_make(record, entry_write(entry, record)));
+	return rc;
+}
+
+static enum rc limit_ask(struct kv *kv, struct str stored, int64_t limit)
+{
+	if (limiter_ask(kv->limiter, stored, (uint64_t)limit, clock_mono_us()))
+		return RC_OK;
+	metric_add(metric_slot(), METRIC_WRITE_LIMITED, 1);
+	return RC_WRITE_LIMIT;
+}
+
+/* ---- put ---- */
+
+static void entry_make(const struct kv_put *put, uint64_t version, uint64_t writes, struct entry *entry)
+{
+	*entry = (struct entry){
+		.kind = (uint8_t)put->kind,
+		.value_len = (uint32_t)put->value.n,
+		.metadata_len = (uint32_t)put->metadata.n,
+		.version = version,
+		.writes = writes,
+		.owner = put->owner,
+		.expires_at = put->expires_at,
+		.value_id = version,	/* fresh at every write: a reader of the old one reads again */
+		.metadata = put->metadata,
+		.value = put->value,
+	};
+	entry_place(entry);
+}
+
+enum rc kv_put_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	struct kv_put *put = arg;
+	char key[KEY_STORED_MAX], old_record[STORE_INLINE_MAX];
+	struct str stored = key_stored(put->project, put->key, key);
+	struct entry old, entry;
+	bool there, alive;
+	enum rc rc = record_find(txn, stored, old_record, &old);
+
+	if (rc != RC_OK && rc != RC_KEY_NOT_FOUND)
+		return rc;
+	there = rc == RC_OK;
+	alive = there && !entry_is_expired(&old, put->now);
+	if (store_txn_is_full(txn))
+		return RC_STORAGE_FULL;
+	if ((rc = limit_ask(put->kv, stored, put->write_limit)) != RC_OK)
+		return rc;
+	entry_make(put, store_txn_version(txn), alive ? old.writes + 1 : 1, &entry);
+	op->answer.writes = entry.writes;
+	rc = there ? belongings_erase(txn, stored, &old) : RC_OK;
+	if (rc == RC_OK)
+		rc = entry_put(txn, stored, &entry, put->value, put->metadata);
+	if (rc != RC_OK)
+		limiter_give_back(put->kv->limiter, stored);
+	return rc;
+}
+
+/* ---- delete ---- */
+
+enum rc kv_delete_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	struct kv_delete *del = arg;
+	char key[KEY_STORED_MAX], record[STORE_INLINE_MAX];
+	struct str stored = key_stored(del->project, del->key, key);
+	struct entry entry;
+	enum rc rc = record_find(txn, stored, record, &entry);
+
+	/* The dead are the sweeper's. */
+	if (rc == RC_KEY_NOT_FOUND || (rc == RC_OK && entry_is_expired(&entry, del->now)))
+		return RC_OK;
+	if (rc != RC_OK || (rc = limit_ask(del->kv, stored, del->write_limit)) != RC_OK)
+		return rc;
+	op->answer.writes = entry.writes + 1;
+	rc = entry_erase(txn, stored, &entry);
+	if (rc != RC_OK)
+		limiter_give_back(del->kv->limiter, stored);
+	return rc;
+}
