@@ -1,0 +1,167 @@
+/*
+ * credential.c - API keys: made, shown once, kept as SHA-256, revoked.
+ *
+ * SHA-256 without a salt is enough here: the key is 32 random bytes, nothing to guess.
+ */
+#include "config.h"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+
+#include "base/b64.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/rand.h"
+#include "project/private.h"
+
+enum { CHANGE_ARENA = 64 * 1024, CHANGE_COST = 1024 };
+
+static void secret_make(char secret[CREDENTIAL_LEN + 1], uint8_t digest[SHA256_SIZE])
+{
+	static const struct str prefix = { CREDENTIAL_PREFIX, sizeof CREDENTIAL_PREFIX - 1 };
+	uint8_t random[32];
+
+	_Static_assert(sizeof CREDENTIAL_PREFIX - 1 + B64URL_LEN(sizeof random) == CREDENTIAL_LEN,
+		       "the length says what is in it");
+	rand_bytes(random, sizeof random);
+	memcpy(secret, prefix.p, prefix.n);
+	b64url_encode(random, sizeof random, secret + prefix.n);
+	secret[CREDENTIAL_LEN] = '\0';
+	OPENSSL_cleanse(random, sizeof random);
+	SHA256((const unsigned char *)secret, CREDENTIAL_LEN, digest);
+}
+
+/* One row of STORE_CREDENTIALS: put, or with an empty record deleted. */
+struct credential_write {
+	struct str digest;
+	struct str record;
+};
+
+static enum rc credential_write_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	struct credential_write *write = arg;
+
+	(void)op;
+	if (write->record.n == 0)
+		return store_txn_del(txn, STORE_CREDENTIALS, write->digest);
+	return store_txn_put(txn, STORE_CREDENTIALS, write->digest, write->record);
+}
+
+static enum rc credential_write_run(struct registry *registry, struct credential_write *write)
+{
+	struct commit_op op;
+
+	commit_op_init(&op, credential_write_apply, write, CHANGE_COST, STR_LIT(""));
+	return commit_run(registry->store, &op);
+}
+
+static enum rc row_show(struct registry *registry, const struct credential_row *row)
+{
+	struct credential_row *more;
+	enum rc rc = RC_NO_MEMORY;
+
+	pthread_rwlock_wrlock(&registry->lock);
+	more = realloc(registry->credentials, (registry->n_credentials + 1) * sizeof *more);
+	if (more != NULL) {
+		registry->credentials = more;
+		more[registry->n_credentials++] = *row;
+		rc = registry_index(registry);
+	}
+	pthread_rwlock_unlock(&registry->lock);
+	return rc;
+}
+
+static enum rc row_create(struct registry *registry, const struct credential_row *row)
+{
+	struct arena *arena = arena_new(CHANGE_ARENA);
+	struct credential_write write = { .digest = str_make(row->digest, SHA256_SIZE) };
+	enum rc rc = RC_NO_MEMORY;
+
+	if (arena == NULL)
+		return rc;
+	write.record = credential_to_json(&row->credential, arena);
+	if (write.record.p != NULL)
+		rc = credential_write_run(registry, &write);
+	arena_free(arena);
+	return rc == RC_OK ? row_show(registry, row) : rc;
+}
+
+enum rc credential_create(struct registry *registry, struct str any, struct str name,
+			  enum key_right right, struct credential *out, char secret[CREDENTIAL_LEN + 1])
+{
+	const struct project *project;
+	struct credential_row row = { .credential.right = right };
+	uint8_t id[8];
+	enum rc rc = RC_KEY_NOT_FOUND;
+
+	if (name.n > PROJECT_NAME_MAX || !str_is_utf8(name) ||
+	    (name.n != 0 && memchr(name.p, '\0', name.n) != NULL))
+		return RC_BAD_REQUEST;
+	pthread_mutex_lock(&registry->change);
+	project = registry_find(registry, any);
+	if (project != NULL) {
+		secret_make(secret, row.digest);
+		rand_bytes(id, sizeof id);
+		hex_encode(id, sizeof id, row.credential.id);
+		if (name.n != 0)
+			memcpy(row.credential.name, name.p, name.n);
+		row.credential.project = project->number;
+		row.credential.created_at = clock_wall_s();
+		rc = row_create(registry, &row);
+		*out = row.credential;
+	}
+	pthread_mutex_unlock(&registry->change);
+	project_unref(project);
+	return rc;
+}
+
+/* The position of the API key ID of project NUMBER; n_credentials when there is none. Under change. */
+static size_t row_find(const struct registry *registry, uint32_t number, struct str id)
+{
+	size_t i = 0;
+
+	while (i < registry->n_credentials &&
+	       (registry->credentials[i].credential.project != number ||
+		!str_eq(str_c(registry->credentials[i].credential.id), id)))
+		i++;
+	return i;
+}
+
+static enum rc row_hide(struct registry *registry, size_t at)
+{
+	enum rc rc;
+
+	pthread_rwlock_wrlock(&registry->lock);
+	for (size_t i = at; i + 1 < registry->n_credentials; i++)
+		registry->credentials[i] = registry->credentials[i + 1];
+	registry->n_credentials--;
+	rc = registry_index(registry);
+	pthread_rwlock_unlock(&registry->lock);
+	return rc;
+}
+
+enum rc credential_revoke(struct registry *registry, struct str any, struct str id)
+{
+	const struct project *project;
+	enum rc rc = RC_KEY_NOT_FOUND;
+
+	pthread_mutex_lock(&registry->change);
+	project = registry_find(registry, any);
+	if (project != NULL) {
+		size_t at = row_find(registry, project->number, id);
+
+		if (at < registry->n_credentials) {
+			struct credential_write write = {
+				.digest = str_make(registry->credentials[at].digest, SHA256_SIZE)
+			};
+
+			rc = credential_write_run(registry, &write);
+			if (rc == RC_OK)
+				rc = row_hide(registry, at);
+		}
+	}
+	pthread_mutex_unlock(&registry->change);
+	project_unref(project);
+	return rc;
+}

@@ -1,0 +1,77 @@
+/*
+ * private.h - what the files of project/ share.
+ */
+#ifndef PROJECT_PRIVATE_H
+#define PROJECT_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/hash.h"
+#include "project/project.h"
+#include "store/commit.h"
+
+enum { SHA256_SIZE = 32 };
+
+/* A project as the registry holds it: immutable but for the count of its references. */
+struct project_box {
+	struct project project;		/* first: a reference is a pointer to it */
+	uint8_t uuid[16];		/* its id's bytes: what look-ups compare */
+	_Atomic uint32_t references;
+};
+
+struct credential_row {
+	uint8_t digest[SHA256_SIZE];	/* SHA-256 of the API key */
+	struct credential credential;
+};
+
+/*
+ * Everything in memory. LOCK guards the tables; a change is made durable first, under CHANGE alone,
+ * and then shown by a short write lock.
+ */
+struct registry {
+	struct store *store;
+	struct project defaults;	/* limits of a project that sets none of its own */
+
+	pthread_rwlock_t lock;
+	struct project_box **projects;	/* by number; NULL: deleted */
+	size_t n_projects;		/* one more than the highest number */
+	struct credential_row *credentials;	/* in the order they were created */
+	size_t n_credentials;
+	uint32_t *index;		/* of credentials by digest: position + 1, 0 = free */
+	size_t index_size;		/* a power of two */
+	_Atomic bool has_marks;
+
+	pthread_mutex_t change;
+
+	/* reap.c */
+	pthread_t reaper;
+	bool reaper_runs;
+	pthread_mutex_t reap_lock;
+	pthread_cond_t reap_wake;
+	bool reap_due, reap_stop;
+};
+
+/* registry.c */
+struct project_box *box_new(const struct project *project);
+/* registry_show - put BOX (or NULL) in the place of its number; the old one loses the registry's reference. */
+enum rc registry_show(struct registry *registry, uint32_t number, struct project_box *box) MUST_USE;
+enum rc registry_index(struct registry *registry) MUST_USE;
+
+/* record.c: the JSON records; what they do not set is taken from DEFAULTS */
+bool project_from_json(struct str json, uint32_t number, const struct project *defaults,
+		       struct project *project);
+struct str project_to_json(const struct project *project, const struct project *defaults,
+			   struct arena *arena);
+bool credential_from_json(struct str json, struct credential *credential);
+struct str credential_to_json(const struct credential *credential, struct arena *arena);
+
+/* reap.c: the data of deleted projects is taken away in the background */
+#define REAP_PREFIX "deleted:"
+enum { REAP_KEY_SIZE = sizeof REAP_PREFIX - 1 + 4 };
+struct str reap_key(uint32_t number, char out[REAP_KEY_SIZE]);
+bool reaper_start(struct registry *registry);
+void reaper_stop(struct registry *registry);
+void reaper_wake(struct registry *registry);
+
+#endif

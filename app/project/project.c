@@ -1,0 +1,254 @@
+/*
+ * project.c - making, renaming, switching off and deleting projects.
+ *
+ * A change is durable before it is shown: one write through the committer under registry->change,
+ * then the new struct project takes the old one's place.
+ */
+#include "config.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/rand.h"
+#include "project/private.h"
+
+enum { CHANGE_ARENA = 256 * 1024, CHANGE_COST = 4096 };
+
+static bool is_slug(struct str name)
+{
+	if (name.n == 0 || name.n > PROJECT_NAME_MAX || name.p[0] == '-' || name.p[name.n - 1] == '-')
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
+			return false;
+	}
+	return true;
+}
+
+/* A name must be a slug, free, and not to be taken for an id. */
+static enum rc name_check(struct registry *registry, struct str name)
+{
+	const struct project *other;
+
+	if (!is_slug(name) || name.n == 32 || name.n == PROJECT_ID_LEN)
+		return RC_BAD_REQUEST;
+	other = registry_find(registry, name);
+	project_unref(other);
+	return other == NULL ? RC_OK : RC_CONFLICT;
+}
+
+/* ---- the write ---- */
+
+struct project_write {
+	uint32_t number;
+	struct str record;
+	bool fresh;		/* a new project: its number must be one that was never used */
+};
+
+static enum rc project_write_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	struct project_write *write = arg;
+	char number[4], next[4];
+	enum rc rc = RC_OK;
+
+	(void)op;
+	store_put_u32(number, write->number);
+	store_put_u32(next, write->number + 1);
+	if (write->fresh)
+		rc = store_txn_put(txn, STORE_META, STR_LIT("next_project"), str_make(next, sizeof next));
+	if (rc == RC_OK)
+		rc = store_txn_put(txn, STORE_PROJECTS, str_make(number, sizeof number), write->record);
+	return rc;
+}
+
+/* Make PROJECT durable, then show it. Under registry->change. */
+static enum rc project_put(struct registry *registry, const struct project *project, bool fresh)
+{
+	struct arena *arena = arena_new(CHANGE_ARENA);
+	struct project_box *box = box_new(project);
+	struct project_write write = { .number = project->number, .fresh = fresh };
+	struct commit_op op;
+	enum rc rc = RC_NO_MEMORY;
+
+	if (arena != NULL && box != NULL) {
+		write.record = project_to_json(project, &registry->defaults, arena);
+		if (write.record.p != NULL) {
+			commit_op_init(&op, project_write_apply, &write, CHANGE_COST, STR_LIT(""));
+			rc = commit_run(registry->store, &op);
+			OPENSSL_cleanse((char *)(uintptr_t)write.record.p, write.record.n);
+		}
+	}
+	arena_free(arena);
+	if (rc == RC_OK)
+		rc = registry_show(registry, project->number, box);
+	if (rc != RC_OK && box != NULL)
+		project_unref(&box->project);
+	return rc;
+}
+
+static enum rc next_number(struct registry *registry, uint32_t *number)
+{
+	char next[4];
+	size_t n;
+	enum rc rc = store_get(registry->store, STORE_META, STR_LIT("next_project"), next, sizeof next, &n);
+
+	if (rc == RC_KEY_NOT_FOUND) {
+		*number = 1;
+		return RC_OK;
+	}
+	if (rc == RC_OK)
+		*number = store_get_u32(next);
+	return rc;
+}
+
+enum rc project_create(struct registry *registry, struct str name, const struct bot *bots,
+		       size_t n_bots, const struct project **out)
+{
+	struct project project = registry->defaults;
+	enum rc rc;
+
+	if (n_bots > PROJECT_BOTS_MAX)
+		return RC_BAD_REQUEST;
+	pthread_mutex_lock(&registry->change);
+	if ((rc = name_check(registry, name)) == RC_OK &&
+	    (rc = next_number(registry, &project.number)) == RC_OK) {
+		rand_uuid(project.id);
+		memcpy(project.name, name.p, name.n);
+		project.generation = 1;
+		project.created_at = clock_wall_s();
+		for (; project.n_bots < n_bots; project.n_bots++)
+			project.bots[project.n_bots] = bots[project.n_bots];
+		rc = project_put(registry, &project, true);
+	}
+	pthread_mutex_unlock(&registry->change);
+	if (rc == RC_OK)
+		*out = registry_by_number(registry, project.number);
+	OPENSSL_cleanse(&project, sizeof project);
+	return rc;
+}
+
+/* Change a copy of the project ANY by EDIT, and put it in its place. */
+static enum rc project_edit(struct registry *registry, struct str any,
+			    enum rc (*edit)(struct registry *, struct project *, const void *), const void *arg)
+{
+	const struct project *old;
+	struct project project;
+	enum rc rc = RC_KEY_NOT_FOUND;
+
+	pthread_mutex_lock(&registry->change);
+	old = registry_find(registry, any);
+	if (old != NULL) {
+		project = *old;
+		project.generation++;
+		rc = edit(registry, &project, arg);
+		if (rc == RC_OK)
+			rc = project_put(registry, &project, false);
+		OPENSSL_cleanse(&project, sizeof project);
+	}
+	pthread_mutex_unlock(&registry->change);
+	project_unref(old);
+	return rc;
+}
+
+static enum rc edit_name(struct registry *registry, struct project *project, const void *arg)
+{
+	const struct str *name = arg;
+	enum rc rc;
+
+	if (str_eq(str_c(project->name), *name))
+		return RC_OK;
+	if ((rc = name_check(registry, *name)) != RC_OK)
+		return rc;
+	memset(project->name, 0, sizeof project->name);
+	memcpy(project->name, name->p, name->n);
+	return RC_OK;
+}
+
+enum rc project_rename(struct registry *registry, struct str any, struct str name)
+{
+	return project_edit(registry, any, edit_name, &name);
+}
+
+static enum rc edit_state(struct registry *registry, struct project *project, const void *arg)
+{
+	(void)registry;
+	project->state = *(const enum project_state *)arg;
+	return RC_OK;
+}
+
+enum rc project_set_state(struct registry *registry, struct str any, enum project_state state)
+{
+	return project_edit(registry, any, edit_state, &state);
+}
+
+/* ---- delete ---- */
+
+struct project_removal {
+	uint32_t number;
+	const struct credential_row *credentials;	/* all of the registry's */
+	size_t n_credentials;
+};
+
+/* The project and its API keys go at once; a mark makes sure that its data follows. */
+static enum rc project_removal_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	struct project_removal *removal = arg;
+	char number[4], mark[REAP_KEY_SIZE];
+	enum rc rc;
+
+	(void)op;
+	store_put_u32(number, removal->number);
+	rc = store_txn_put(txn, STORE_META, reap_key(removal->number, mark), STR_LIT(""));
+	for (size_t i = 0; i < removal->n_credentials && rc == RC_OK; i++)
+		if (removal->credentials[i].credential.project == removal->number)
+			rc = store_txn_del(txn, STORE_CREDENTIALS,
+					   str_make(removal->credentials[i].digest, SHA256_SIZE));
+	if (rc == RC_OK)
+		rc = store_txn_del(txn, STORE_PROJECTS, str_make(number, sizeof number));
+	return rc;
+}
+
+static enum rc credentials_forget(struct registry *registry, uint32_t project)
+{
+	size_t kept = 0;
+	enum rc rc;
+
+	pthread_rwlock_wrlock(&registry->lock);
+	for (size_t i = 0; i < registry->n_credentials; i++)
+		if (registry->credentials[i].credential.project != project)
+			registry->credentials[kept++] = registry->credentials[i];
+	registry->n_credentials = kept;
+	rc = registry_index(registry);
+	pthread_rwlock_unlock(&registry->lock);
+	return rc;
+}
+
+enum rc project_delete(struct registry *registry, struct str any)
+{
+	const struct project *project;
+	struct commit_op op;
+	enum rc rc = RC_KEY_NOT_FOUND;
+
+	pthread_mutex_lock(&registry->change);
+	project = registry_find(registry, any);
+	if (project != NULL) {
+		struct project_removal removal = {
+			project->number, registry->credentials, registry->n_credentials
+		};
+
+		commit_op_init(&op, project_removal_apply, &removal, CHANGE_COST, STR_LIT(""));
+		rc = commit_run(registry->store, &op);
+		if (rc == RC_OK)
+			rc = registry_show(registry, project->number, NULL);
+		if (rc == RC_OK)
+			rc = credentials_forget(registry, project->number);
+	}
+	pthread_mutex_unlock(&registry->change);
+	project_unref(project);
+	if (rc == RC_OK)
+		reaper_wake(registry);
+	return rc;
+}

@@ -1,0 +1,214 @@
+/*
+ * record.c - projects and API keys as the JSON records that the store keeps.
+ *
+ * A limit is written only when it is the project's own, so that a changed default in the
+ * configuration reaches every project that set none.
+ */
+#include "config.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+
+#include "base/hex.h"
+#include "base/jdoc.h"
+#include "project/private.h"
+
+enum { RECORD_DEPTH = 8 };
+
+static bool copy_text(json_object *doc, const char *name, char *out, size_t size)
+{
+	struct str text;
+
+	if (!jdoc_str(doc, name, &text) || text.n >= size || memchr(text.p, '\0', text.n) != NULL)
+		return false;
+	memcpy(out, text.p, text.n);
+	out[text.n] = '\0';
+	return true;
+}
+
+/* ---- limits: one table for both ways ---- */
+
+static const struct limit {
+	const char *name;
+	size_t offset;
+} limits[] = {
+	{ "init_data_age_s", offsetof(struct project, init_data_age_s) },
+	{ "token_life_s",    offsetof(struct project, token_life_s) },
+	{ "write_limit",     offsetof(struct project, write_limit) },
+	{ "value_limit",     offsetof(struct project, value_limit) },
+	{ "min_ttl_s",       offsetof(struct project, min_ttl_s) },
+	{ "not_before",      offsetof(struct project, not_before) },
+};
+enum { N_LIMITS = sizeof limits / sizeof limits[0] };
+
+static int64_t limit_get(const struct project *project, const struct limit *limit)
+{
+	int64_t value;
+
+	memcpy(&value, (const char *)project + limit->offset, sizeof value);
+	return value;
+}
+
+static void limit_set(struct project *project, const struct limit *limit, int64_t value)
+{
+	memcpy((char *)project + limit->offset, &value, sizeof value);
+}
+
+/* ---- bots ---- */
+
+static bool bot_from_json(json_object *doc, struct bot *bot)
+{
+	json_object *secrets;
+	struct str key;
+	int64_t id;
+
+	*bot = (struct bot){ 0 };
+	if (!jdoc_i64(doc, "id", &id) || id < 0 || !jdoc_array(doc, "secrets", &secrets) ||
+	    json_object_array_length(secrets) > BOT_SECRETS_MAX)
+		return false;
+	bot->id = (uint64_t)id;
+	for (; bot->n_secrets < json_object_array_length(secrets); bot->n_secrets++) {
+		json_object *secret = json_object_array_get_idx(secrets, bot->n_secrets);
+		struct str text = str_make(json_object_get_string(secret),
+					   (size_t)json_object_get_string_len(secret));
+
+		if (!hex_decode(text, bot->secrets[bot->n_secrets], BOT_SECRET_SIZE))
+			return false;
+	}
+	return jdoc_str(doc, "public_key", &key) && hex_decode(key, bot->public_key, BOT_PUBLIC_KEY_SIZE);
+}
+
+static json_object *bot_to_json(const struct bot *bot)
+{
+	json_object *doc = json_object_new_object(), *secrets = json_object_new_array();
+	char digits[2 * BOT_SECRET_SIZE];
+
+	jdoc_add_i64(doc, "id", (int64_t)bot->id);
+	for (size_t i = 0; i < bot->n_secrets; i++) {
+		hex_encode(bot->secrets[i], BOT_SECRET_SIZE, digits);
+		json_object_array_add(secrets, json_object_new_string_len(digits, sizeof digits));
+	}
+	json_object_object_add(doc, "secrets", secrets);
+	hex_encode(bot->public_key, BOT_PUBLIC_KEY_SIZE, digits);
+	jdoc_add_str(doc, "public_key", str_make(digits, sizeof digits));
+	OPENSSL_cleanse(digits, sizeof digits);
+	return doc;
+}
+
+static bool bots_from_json(json_object *doc, struct project *project)
+{
+	json_object *bots;
+
+	if (!jdoc_array(doc, "bots", &bots) || json_object_array_length(bots) > PROJECT_BOTS_MAX)
+		return false;
+	for (; project->n_bots < json_object_array_length(bots); project->n_bots++)
+		if (!bot_from_json(json_object_array_get_idx(bots, project->n_bots),
+				   &project->bots[project->n_bots]))
+			return false;
+	return true;
+}
+
+/* ---- projects ---- */
+
+static bool project_fill(json_object *doc, struct project *project)
+{
+	int64_t generation;
+	bool disabled;
+
+	if (!copy_text(doc, "id", project->id, sizeof project->id) ||
+	    !copy_text(doc, "name", project->name, sizeof project->name) ||
+	    !jdoc_bool(doc, "disabled", &disabled) ||
+	    !jdoc_i64(doc, "generation", &generation) ||
+	    !jdoc_i64(doc, "created_at", &project->created_at))
+		return false;
+	project->state = disabled ? PROJECT_DISABLED : PROJECT_ACTIVE;
+	project->generation = (uint64_t)generation;
+	for (size_t i = 0; i < N_LIMITS; i++) {
+		int64_t value;
+
+		if (jdoc_i64(doc, limits[i].name, &value))
+			limit_set(project, &limits[i], value);
+	}
+	return bots_from_json(doc, project);
+}
+
+bool project_from_json(struct str json, uint32_t number, const struct project *defaults,
+		       struct project *project)
+{
+	json_object *doc = jdoc_read(json, RECORD_DEPTH);
+	bool good;
+
+	*project = *defaults;
+	project->number = number;
+	good = doc != NULL && project_fill(doc, project);
+	json_object_put(doc);
+	return good;
+}
+
+struct str project_to_json(const struct project *project, const struct project *defaults,
+			   struct arena *arena)
+{
+	json_object *doc = json_object_new_object(), *bots = json_object_new_array();
+	struct str text;
+
+	jdoc_add_str(doc, "id", str_c(project->id));
+	jdoc_add_str(doc, "name", str_c(project->name));
+	jdoc_add_bool(doc, "disabled", project->state == PROJECT_DISABLED);
+	jdoc_add_i64(doc, "generation", (int64_t)project->generation);
+	jdoc_add_i64(doc, "created_at", project->created_at);
+	for (size_t i = 0; i < N_LIMITS; i++)
+		if (limit_get(project, &limits[i]) != limit_get(defaults, &limits[i]))
+			jdoc_add_i64(doc, limits[i].name, limit_get(project, &limits[i]));
+	for (size_t i = 0; i < project->n_bots; i++)
+		json_object_array_add(bots, bot_to_json(&project->bots[i]));
+	json_object_object_add(doc, "bots", bots);
+	text = jdoc_text(doc, arena);
+	json_object_put(doc);
+	return text;
+}
+
+/* ---- API keys ---- */
+
+static bool credential_fill(json_object *doc, struct credential *credential)
+{
+	int64_t project;
+	struct str right;
+
+	if (!copy_text(doc, "id", credential->id, sizeof credential->id) ||
+	    !copy_text(doc, "name", credential->name, sizeof credential->name) ||
+	    !jdoc_i64(doc, "project", &project) || project < 0 || project > UINT32_MAX ||
+	    !jdoc_str(doc, "right", &right) ||
+	    !jdoc_i64(doc, "created_at", &credential->created_at) ||
+	    !jdoc_i64(doc, "expires_at", &credential->expires_at))
+		return false;
+	credential->project = (uint32_t)project;
+	credential->right = str_eq(right, STR_LIT("read-write")) ? KEY_READ_WRITE : KEY_READ;
+	return true;
+}
+
+bool credential_from_json(struct str json, struct credential *credential)
+{
+	json_object *doc = jdoc_read(json, RECORD_DEPTH);
+	bool good;
+
+	*credential = (struct credential){ 0 };
+	good = doc != NULL && credential_fill(doc, credential);
+	json_object_put(doc);
+	return good;
+}
+
+struct str credential_to_json(const struct credential *credential, struct arena *arena)
+{
+	json_object *doc = json_object_new_object();
+	struct str text;
+
+	jdoc_add_str(doc, "id", str_c(credential->id));
+	jdoc_add_str(doc, "name", str_c(credential->name));
+	jdoc_add_i64(doc, "project", credential->project);
+	jdoc_add_str(doc, "right", credential->right == KEY_READ_WRITE ? STR_LIT("read-write") : STR_LIT("read"));
+	jdoc_add_i64(doc, "created_at", credential->created_at);
+	jdoc_add_i64(doc, "expires_at", credential->expires_at);
+	text = jdoc_text(doc, arena);
+	json_object_put(doc);
+	return text;
+}

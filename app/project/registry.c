@@ -1,0 +1,390 @@
+/*
+ * registry.c - all projects and API keys, in memory: loaded at start, looked up by every request.
+ */
+#include "config.h"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+
+#include "base/conf.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "project/private.h"
+
+/* ---- projects ---- */
+
+/* A UUID's 32 digits, whether ANY is the UUID or the digits alone. False: it is a name. */
+static bool read_uuid(struct str any, uint8_t out[16])
+{
+	char digits[32];
+	size_t n = 0;
+
+	if (any.n == 32)
+		return hex_decode(any, out, 16);
+	if (any.n != PROJECT_ID_LEN)
+		return false;
+	for (size_t i = 0; i < any.n; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash != (any.p[i] == '-'))
+			return false;
+		if (!dash)
+			digits[n++] = any.p[i];
+	}
+	return hex_decode(str_make(digits, n), out, 16);
+}
+
+struct project_box *box_new(const struct project *project)
+{
+	struct project_box *box = malloc(sizeof *box);
+
+	if (box == NULL)
+		return NULL;
+	box->project = *project;
+	if (!read_uuid(str_c(project->id), box->uuid)) {
+		free(box);
+		return NULL;
+	}
+	atomic_init(&box->references, 1);
+	return box;
+}
+
+static struct project_box *box_of(const struct project *project)
+{
+	union { const struct project *in; struct project_box *out; } cast = { .in = project };
+
+	return cast.out;
+}
+
+static const struct project *box_ref(struct project_box *box)
+{
+	if (box == NULL)
+		return NULL;
+	atomic_fetch_add_explicit(&box->references, 1, memory_order_relaxed);
+	return &box->project;
+}
+
+void project_unref(const struct project *project)
+{
+	struct project_box *box = box_of(project);
+
+	if (box == NULL || atomic_fetch_sub_explicit(&box->references, 1, memory_order_acq_rel) != 1)
+		return;
+	OPENSSL_cleanse(&box->project, sizeof box->project);
+	free(box);
+}
+
+enum rc registry_show(struct registry *registry, uint32_t number, struct project_box *box)
+{
+	enum rc rc = RC_OK;
+	struct project_box *old = NULL;
+
+	pthread_rwlock_wrlock(&registry->lock);
+	if (number >= registry->n_projects) {
+		size_t n = (size_t)number + 1;
+		struct project_box **more = realloc(registry->projects, n * sizeof(struct project_box *));
+
+		if (more == NULL) {
+			rc = RC_NO_MEMORY;
+		} else {
+			for (size_t i = registry->n_projects; i < n; i++)
+				more[i] = NULL;
+			registry->projects = more;
+			registry->n_projects = n;
+		}
+	}
+	if (rc == RC_OK) {
+		old = registry->projects[number];
+		registry->projects[number] = box;
+	}
+	pthread_rwlock_unlock(&registry->lock);
+	if (old != NULL)
+		project_unref(&old->project);
+	return rc;
+}
+
+const struct project *registry_by_number(struct registry *registry, uint32_t number)
+{
+	const struct project *project = NULL;
+
+	pthread_rwlock_rdlock(&registry->lock);
+	if (number < registry->n_projects)
+		project = box_ref(registry->projects[number]);
+	pthread_rwlock_unlock(&registry->lock);
+	return project;
+}
+
+static bool is_called(const struct project_box *box, struct str any, const uint8_t *uuid)
+{
+	if (uuid == NULL)
+		return str_eq(str_c(box->project.name), any);
+	return memcmp(box->uuid, uuid, sizeof box->uuid) == 0;
+}
+
+const struct project *registry_find(struct registry *registry, struct str any)
+{
+	const struct project *found = NULL;
+	uint8_t uuid[16];
+	bool is_uuid = read_uuid(any, uuid);
+
+	pthread_rwlock_rdlock(&registry->lock);
+	for (size_t i = 0; i < registry->n_projects && found == NULL; i++)
+		if (registry->projects[i] != NULL &&
+		    is_called(registry->projects[i], any, is_uuid ? uuid : NULL))
+			found = box_ref(registry->projects[i]);
+	pthread_rwlock_unlock(&registry->lock);
+	return found;
+}
+
+void registry_each_project(struct registry *registry,
+			   void (*call)(const struct project *, void *arg), void *arg)
+{
+	pthread_rwlock_rdlock(&registry->lock);
+	for (size_t i = 0; i < registry->n_projects; i++)
+		if (registry->projects[i] != NULL)
+			call(&registry->projects[i]->project, arg);
+	pthread_rwlock_unlock(&registry->lock);
+}
+
+/* ---- API keys ---- */
+
+/* Digests are evenly spread: their first bytes are a hash. */
+static size_t index_home(const struct registry *registry, const uint8_t *digest)
+{
+	uint64_t hash;
+
+	memcpy(&hash, digest, sizeof hash);
+	return (size_t)hash & (registry->index_size - 1);
+}
+
+enum rc registry_index(struct registry *registry)
+{
+	size_t size = 16;
+
+	while (size < 4 * registry->n_credentials)
+		size *= 2;
+	free(registry->index);
+	registry->index_size = size;
+	registry->index = calloc(size, sizeof *registry->index);
+	if (registry->index == NULL) {
+		registry->index_size = 0;
+		return RC_NO_MEMORY;
+	}
+	for (size_t i = 0; i < registry->n_credentials; i++) {
+		size_t at = index_home(registry, registry->credentials[i].digest);
+
+		while (registry->index[at] != 0)
+			at = (at + 1) & (size - 1);
+		registry->index[at] = (uint32_t)i + 1;
+	}
+	return RC_OK;
+}
+
+static const struct credential *digest_find(const struct registry *registry, const uint8_t *digest)
+{
+	if (registry->index_size == 0)
+		return NULL;
+	for (size_t at = index_home(registry, digest); registry->index[at] != 0;
+	     at = (at + 1) & (registry->index_size - 1)) {
+		const struct credential_row *row = &registry->credentials[registry->index[at] - 1];
+
+		if (CRYPTO_memcmp(row->digest, digest, SHA256_SIZE) == 0)
+			return &row->credential;
+	}
+	return NULL;
+}
+
+bool registry_credential(struct registry *registry, struct str api_key, int64_t now,
+			 struct credential *out)
+{
+	uint8_t digest[SHA256_SIZE];
+	const struct credential *found;
+	bool good;
+
+	if (api_key.n != CREDENTIAL_LEN)
+		return false;
+	SHA256((const unsigned char *)api_key.p, api_key.n, digest);
+	pthread_rwlock_rdlock(&registry->lock);
+	found = digest_find(registry, digest);
+	good = found != NULL && (found->expires_at == 0 || now < found->expires_at);
+	if (good)
+		*out = *found;
+	pthread_rwlock_unlock(&registry->lock);
+	return good;
+}
+
+void registry_each_credential(struct registry *registry, uint32_t project,
+			      void (*call)(const struct credential *, void *arg), void *arg)
+{
+	pthread_rwlock_rdlock(&registry->lock);
+	for (size_t i = 0; i < registry->n_credentials; i++)
+		if (registry->credentials[i].credential.project == project)
+			call(&registry->credentials[i].credential, arg);
+	pthread_rwlock_unlock(&registry->lock);
+}
+
+/* ---- rows that are read when asked for ---- */
+
+enum rc registry_usage(struct registry *registry, uint32_t project, uint64_t *keys, uint64_t *bytes)
+{
+	char key[12], row[16];
+	size_t n;
+	enum rc rc;
+
+	store_put_u32(key, project);
+	store_put_u64(key + 4, 0);
+	rc = store_get(registry->store, STORE_USAGE, str_make(key, sizeof key), row, sizeof row, &n);
+	if (rc != RC_OK && rc != RC_KEY_NOT_FOUND)
+		return rc;
+	*keys = rc == RC_OK ? store_get_u64(row) : 0;
+	*bytes = rc == RC_OK ? store_get_u64(row + 8) : 0;
+	return RC_OK;
+}
+
+int64_t registry_not_before(struct registry *registry, uint32_t project, uint64_t telegram_id)
+{
+	char key[12], row[8];
+	size_t n;
+
+	if (!atomic_load_explicit(&registry->has_marks, memory_order_relaxed))
+		return 0;
+	store_put_u32(key, project);
+	store_put_u64(key + 4, telegram_id);
+	switch (store_get(registry->store, STORE_MARKS, str_make(key, sizeof key), row, sizeof row, &n)) {
+	case RC_OK:
+		return (int64_t)store_get_u64(row);
+	case RC_KEY_NOT_FOUND:
+		return 0;
+	default:
+		return INT64_MAX;	/* not known: then nothing is valid */
+	}
+}
+
+/* ---- loading ---- */
+
+static enum rc load_project(struct registry *registry, struct str key, struct str value)
+{
+	struct project project;
+	struct project_box *box;
+	enum rc rc;
+
+	if (key.n != 4 || !project_from_json(value, store_get_u32(key.p), &registry->defaults, &project)) {
+		LOG_ERROR("the record of a project cannot be read");
+		return RC_INTERNAL;
+	}
+	box = box_new(&project);
+	rc = box == NULL ? RC_NO_MEMORY : registry_show(registry, project.number, box);
+	OPENSSL_cleanse(&project, sizeof project);
+	return rc;
+}
+
+static enum rc load_credential(struct registry *registry, struct str key, struct str value)
+{
+	struct credential_row row, *more;
+
+	if (key.n != SHA256_SIZE || !credential_from_json(value, &row.credential)) {
+		LOG_ERROR("the record of an API key cannot be read");
+		return RC_INTERNAL;
+	}
+	memcpy(row.digest, key.p, SHA256_SIZE);
+	more = realloc(registry->credentials, (registry->n_credentials + 1) * sizeof *more);
+	if (more == NULL)
+		return RC_NO_MEMORY;
+	registry->credentials = more;
+	more[registry->n_credentials++] = row;
+	return RC_OK;
+}
+
+static enum rc load_mark(struct registry *registry, struct str key, struct str value)
+{
+	(void)key;
+	(void)value;
+	atomic_store(&registry->has_marks, true);
+	return RC_OK;
+}
+
+static enum rc load_table(struct registry *registry, enum store_table table, void *chunk,
+			  enum rc (*load)(struct registry *, struct str key, struct str value))
+{
+	struct store_scan scan;
+	struct str key, value;
+	enum rc rc;
+
+	store_scan_init(&scan, registry->store, table, STR_LIT(""), chunk);
+	while ((rc = store_scan_next(&scan, &key, &value)) == RC_OK)
+		if ((rc = load(registry, key, value)) != RC_OK)
+			return rc;
+	return rc == RC_KEY_NOT_FOUND ? RC_OK : rc;
+}
+
+static int by_age(const void *a, const void *b)
+{
+	int64_t x = ((const struct credential_row *)a)->credential.created_at;
+	int64_t y = ((const struct credential_row *)b)->credential.created_at;
+
+	return (x > y) - (x < y);
+}
+
+static enum rc load_all(struct registry *registry)
+{
+	void *chunk = aligned_alloc(16, STORE_SCAN_CHUNK);
+	enum rc rc = chunk == NULL ? RC_NO_MEMORY : RC_OK;
+
+	if (rc == RC_OK)
+		rc = load_table(registry, STORE_PROJECTS, chunk, load_project);
+	if (rc == RC_OK)
+		rc = load_table(registry, STORE_CREDENTIALS, chunk, load_credential);
+	if (rc == RC_OK)
+		rc = load_table(registry, STORE_MARKS, chunk, load_mark);
+	free(chunk);
+	if (rc != RC_OK)
+		return rc;
+	if (registry->n_credentials > 1)
+		qsort(registry->credentials, registry->n_credentials, sizeof *registry->credentials, by_age);
+	return registry_index(registry);
+}
+
+enum rc registry_open(struct registry **out, struct store *store, const struct conf *conf)
+{
+	struct registry *registry = calloc(1, sizeof *registry);
+	enum rc rc;
+
+	if (registry == NULL)
+		return RC_NO_MEMORY;
+	registry->store = store;
+	registry->defaults = (struct project){
+		.init_data_age_s = conf->init_data_age_s,
+		.token_life_s = conf->token_life_s,
+		.write_limit = conf->write_limit,
+		.value_limit = conf->value_limit,
+		.min_ttl_s = conf->min_ttl_s,
+	};
+	pthread_rwlock_init(&registry->lock, NULL);
+	pthread_mutex_init(&registry->change, NULL);
+	rc = load_all(registry);
+	if (rc == RC_OK && !reaper_start(registry))
+		rc = RC_INTERNAL;
+	if (rc != RC_OK) {
+		registry_close(registry);
+		return rc;
+	}
+	*out = registry;
+	return RC_OK;
+}
+
+void registry_close(struct registry *registry)
+{
+	if (registry == NULL)
+		return;
+	reaper_stop(registry);
+	for (size_t i = 0; i < registry->n_projects; i++)
+		if (registry->projects[i] != NULL)
+			project_unref(&registry->projects[i]->project);
+	free(registry->projects);
+	free(registry->credentials);
+	free(registry->index);
+	pthread_rwlock_destroy(&registry->lock);
+	pthread_mutex_destroy(&registry->change);
+	free(registry);
+}
