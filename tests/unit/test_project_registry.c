@@ -1,0 +1,240 @@
+/*
+ * test_project_registry.c - projects and API keys: made, found, changed, deleted; durable.
+ */
+#include "config.h"
+
+#include "store_fixture.h"
+
+#include "project/project.h"
+
+static struct fixture fixture;
+static struct registry *registry;
+
+static int start(void **state)
+{
+	(void)state;
+	fixture_start(&fixture);
+	assert_int_equal(registry_open(&registry, fixture.store, &fixture.conf), RC_OK);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	registry_close(registry);
+	fixture_stop(&fixture);
+	return 0;
+}
+
+static void restart(void)
+{
+	registry_close(registry);
+	store_close(fixture.store);
+	fixture_open(&fixture);
+	assert_int_equal(registry_open(&registry, fixture.store, &fixture.conf), RC_OK);
+}
+
+static const struct project *create(const char *name)
+{
+	struct bot bot = { .id = 7342037359, .n_secrets = 1, .secrets = { { 1, 2, 3 } }, .public_key = { 9 } };
+	const struct project *project = NULL;
+
+	assert_int_equal(project_create(registry, str_c(name), &bot, 1, &project), RC_OK);
+	assert_non_null(project);
+	return project;
+}
+
+static void expect_found(struct str any, const struct project *expected)
+{
+	const struct project *found = registry_find(registry, any);
+
+	assert_non_null(found);
+	assert_int_equal(found->number, expected->number);
+	project_unref(found);
+}
+
+static void a_project_is_found_by_uuid_digits_and_name(void **state)
+{
+	const struct project *project = create("my-app");
+	char digits[33] = "", upper[37];
+	size_t n = 0;
+
+	(void)state;
+	for (const char *p = project->id; *p != '\0'; p++)
+		if (*p != '-')
+			digits[n++] = *p;
+	for (size_t i = 0; i < sizeof upper; i++)
+		upper[i] = project->id[i] >= 'a' && project->id[i] <= 'f' ? (char)(project->id[i] - 32) : project->id[i];
+	expect_found(str_c(project->id), project);
+	expect_found(str_c(upper), project);
+	expect_found(str_make(digits, 32), project);
+	expect_found(STR_LIT("my-app"), project);
+	assert_null(registry_find(registry, STR_LIT("my-ap")));
+	assert_null(registry_find(registry, STR_LIT("")));
+	assert_null(registry_find(registry, str_make(digits, 31)));
+	project_unref(project);
+}
+
+static void everything_is_there_after_a_restart(void **state)
+{
+	const struct project *project = create("app"), *again;
+	char id[37];
+
+	(void)state;
+	strcpy(id, project->id);
+	project_unref(project);
+	restart();
+	again = registry_find(registry, str_c(id));
+	assert_non_null(again);
+	assert_string_equal(again->name, "app");
+	assert_int_equal(again->n_bots, 1);
+	assert_int_equal(again->bots[0].id, 7342037359);
+	assert_int_equal(again->bots[0].n_secrets, 1);
+	assert_int_equal(again->bots[0].secrets[0][2], 3);
+	assert_int_equal(again->bots[0].public_key[0], 9);
+	assert_int_equal(again->write_limit, 1000);
+	project_unref(again);
+}
+
+static void a_changed_default_reaches_old_projects(void **state)
+{
+	const struct project *project = create("app");
+
+	(void)state;
+	project_unref(project);
+	fixture.conf.write_limit = 5;
+	restart();
+	project = registry_find(registry, STR_LIT("app"));
+	assert_int_equal(project->write_limit, 5);
+	project_unref(project);
+}
+
+static void a_name_is_a_slug_and_taken_once(void **state)
+{
+	const char *bad[] = { "", "A", "a b", "a_b", "-a", "a-", "\xc3\xa4",
+			      "0123456789abcdef0123456789abcdef", "a/b", "." };
+	const struct project *project = create("app"), *other;
+	char long_name[PROJECT_NAME_MAX + 2];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		assert_int_equal(project_create(registry, str_c(bad[i]), NULL, 0, &other), RC_BAD_REQUEST);
+	memset(long_name, 'a', sizeof long_name);
+	assert_int_equal(project_create(registry, str_make(long_name, PROJECT_NAME_MAX + 1), NULL, 0, &other),
+			 RC_BAD_REQUEST);
+	assert_int_equal(project_create(registry, str_make(long_name, PROJECT_NAME_MAX), NULL, 0, &other), RC_OK);
+	project_unref(other);
+	assert_int_equal(project_create(registry, STR_LIT("app"), NULL, 0, &other), RC_CONFLICT);
+	project_unref(project);
+}
+
+static void a_change_makes_a_new_generation_and_spares_the_old_struct(void **state)
+{
+	const struct project *before = create("app"), *after;
+
+	(void)state;
+	assert_int_equal(project_set_state(registry, STR_LIT("app"), PROJECT_DISABLED), RC_OK);
+	assert_int_equal(project_rename(registry, STR_LIT("app"), STR_LIT("new")), RC_OK);
+	assert_int_equal(before->state, PROJECT_ACTIVE);
+	assert_string_equal(before->name, "app");
+	after = registry_by_number(registry, before->number);
+	assert_int_equal(after->state, PROJECT_DISABLED);
+	assert_string_equal(after->name, "new");
+	assert_int_equal(after->generation, before->generation + 2);
+	assert_null(registry_find(registry, STR_LIT("app")));
+	project_unref(before);
+	project_unref(after);
+}
+
+static void what_is_not_there_cannot_be_changed(void **state)
+{
+	struct credential credential;
+	char secret[CREDENTIAL_LEN + 1];
+
+	(void)state;
+	assert_int_equal(project_rename(registry, STR_LIT("none"), STR_LIT("new")), RC_KEY_NOT_FOUND);
+	assert_int_equal(project_delete(registry, STR_LIT("none")), RC_KEY_NOT_FOUND);
+	assert_int_equal(credential_create(registry, STR_LIT("none"), STR_LIT(""), KEY_READ, &credential, secret),
+			 RC_KEY_NOT_FOUND);
+}
+
+static void an_api_key_works_until_it_is_revoked(void **state)
+{
+	const struct project *project = create("app");
+	struct credential made, found;
+	char secret[CREDENTIAL_LEN + 1];
+
+	(void)state;
+	assert_int_equal(credential_create(registry, STR_LIT("app"), STR_LIT("bot"), KEY_READ, &made, secret), RC_OK);
+	assert_int_equal(strlen(secret), CREDENTIAL_LEN);
+	restart();
+	assert_true(registry_credential(registry, str_c(secret), 0, &found));
+	assert_string_equal(found.id, made.id);
+	assert_string_equal(found.name, "bot");
+	assert_int_equal(found.right, KEY_READ);
+	assert_int_equal(found.project, made.project);
+	secret[20] ^= 1;
+	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	secret[20] ^= 1;
+	assert_int_equal(credential_revoke(registry, STR_LIT("app"), str_c(made.id)), RC_OK);
+	assert_int_equal(credential_revoke(registry, STR_LIT("app"), str_c(made.id)), RC_KEY_NOT_FOUND);
+	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	restart();
+	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	project_unref(project);
+}
+
+static void a_deleted_project_takes_its_api_keys_along_and_its_number_stays_used(void **state)
+{
+	const struct project *project = create("app"), *next;
+	struct credential made, found;
+	char secret[CREDENTIAL_LEN + 1];
+	uint32_t number = project->number;
+
+	(void)state;
+	assert_int_equal(credential_create(registry, STR_LIT("app"), STR_LIT(""), KEY_READ_WRITE, &made, secret), RC_OK);
+	assert_int_equal(project_delete(registry, STR_LIT("app")), RC_OK);
+	project_unref(project);
+	assert_null(registry_by_number(registry, number));
+	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	restart();
+	assert_null(registry_find(registry, STR_LIT("app")));
+	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	next = create("app");
+	assert_true(next->number > number);
+	project_unref(next);
+}
+
+static void no_secret_is_stored_as_it_is(void **state)
+{
+	const struct project *project = create("app");
+	struct credential made;
+	char secret[CREDENTIAL_LEN + 1], command[256];
+
+	(void)state;
+	assert_int_equal(credential_create(registry, STR_LIT("app"), STR_LIT("x"), KEY_READ, &made, secret), RC_OK);
+	project_unref(project);
+	restart();
+	snprintf(command, sizeof command, "grep -rqF '%s' %s", secret + sizeof CREDENTIAL_PREFIX - 1, fixture.dir);
+	assert_int_not_equal(system(command), 0);
+	snprintf(command, sizeof command, "grep -rqF '%s' %s", made.id, fixture.dir);
+	assert_int_equal(system(command), 0);
+}
+
+int main(void)
+{
+#define OVER_A_STORE(test) cmocka_unit_test_setup_teardown(test, start, stop)
+	const struct CMUnitTest tests[] = {
+		OVER_A_STORE(a_project_is_found_by_uuid_digits_and_name),
+		OVER_A_STORE(everything_is_there_after_a_restart),
+		OVER_A_STORE(a_changed_default_reaches_old_projects),
+		OVER_A_STORE(a_name_is_a_slug_and_taken_once),
+		OVER_A_STORE(a_change_makes_a_new_generation_and_spares_the_old_struct),
+		OVER_A_STORE(what_is_not_there_cannot_be_changed),
+		OVER_A_STORE(an_api_key_works_until_it_is_revoked),
+		OVER_A_STORE(a_deleted_project_takes_its_api_keys_along_and_its_number_stays_used),
+		OVER_A_STORE(no_secret_is_stored_as_it_is),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

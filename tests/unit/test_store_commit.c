@@ -1,0 +1,431 @@
+/*
+ * test_store_commit.c - the committer's promises: all or nothing, one neighbour's error is not
+ * another's, nothing is told before it is synced, a repeat is answered as the first time.
+ */
+#include "config.h"
+
+#include "store_fixture.h"
+
+#include <db.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <unistd.h>
+
+#include "base/metric.h"
+#include "store/commit.h"
+
+/* ---- a sync that can be held back: below everything, so nothing can go round it ---- */
+
+static pthread_mutex_t sync_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t sync_change = PTHREAD_COND_INITIALIZER;
+static bool sync_held;
+static int syncs_waiting;
+
+static int held_fsync(int fd)
+{
+	pthread_mutex_lock(&sync_lock);
+	syncs_waiting++;
+	pthread_cond_broadcast(&sync_change);
+	while (sync_held)
+		pthread_cond_wait(&sync_change, &sync_lock);
+	syncs_waiting--;
+	pthread_mutex_unlock(&sync_lock);
+	return fdatasync(fd);
+}
+
+static void sync_hold(bool hold)
+{
+	pthread_mutex_lock(&sync_lock);
+	sync_held = hold;
+	pthread_cond_broadcast(&sync_change);
+	pthread_mutex_unlock(&sync_lock);
+}
+
+static void sync_await(void)
+{
+	pthread_mutex_lock(&sync_lock);
+	while (syncs_waiting == 0)
+		pthread_cond_wait(&sync_change, &sync_lock);
+	pthread_mutex_unlock(&sync_lock);
+}
+
+/* ---- writes to test with ---- */
+
+/* Puts NAME = VALUE; then answers RC, which after a put means that the put must be undone. */
+struct row {
+	const char *name, *value;
+	enum rc rc;
+	bool check_first;	/* answer RC before the put */
+	int busy;		/* lose a lock so many times first */
+	int runs;
+};
+
+static enum rc row_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	struct row *row = arg;
+	enum rc rc;
+
+	row->runs++;
+	op->answer.writes = (uint64_t)row->runs;
+	if (row->check_first && row->rc != RC_OK)
+		return row->rc;
+	rc = store_txn_put(txn, STORE_META, str_c(row->name), str_c(row->value));
+	if (rc == RC_OK && row->busy > 0) {
+		row->busy--;
+		return RC_BUSY;
+	}
+	return rc == RC_OK ? row->rc : rc;
+}
+
+static struct commit_client client;
+static sem_t woken;
+
+static void on_wake(struct commit_client *c)
+{
+	(void)c;
+	sem_post(&woken);
+}
+
+/* Submit ROWS as one chain and wait until all are finished. */
+static void run_together(struct store *store, struct row *rows, struct commit_op *ops, size_t n)
+{
+	size_t finished = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		commit_op_init(&ops[i], row_apply, &rows[i], 100, STR_LIT(""));
+		if (i > 0)
+			ops[i - 1].next = &ops[i];
+	}
+	commit_submit(store, &client, ops);
+	while (finished < n) {
+		sem_wait(&woken);
+		for (struct commit_op *op = commit_take(&client); op != NULL; op = op->next)
+			finished++;
+	}
+}
+
+static bool is_there(struct store *store, const char *name, const char *value)
+{
+	char buf[64];
+	size_t n;
+	enum rc rc = store_get(store, STORE_META, str_c(name), buf, sizeof buf, &n);
+
+	assert_true(rc == RC_OK || rc == RC_KEY_NOT_FOUND);
+	return rc == RC_OK && str_eq(str_make(buf, n), str_c(value));
+}
+
+static int start(void **state)
+{
+	struct fixture *f = malloc(sizeof *f);
+
+	db_env_set_func_fsync(held_fsync);
+	fixture_start(f);
+	sem_init(&woken, 0, 0);
+	commit_client_open(f->store, &client, on_wake);
+	*state = f;
+	return 0;
+}
+
+static int stop(void **state)
+{
+	struct fixture *f = *state;
+
+	commit_client_close(f->store, &client);
+	fixture_stop(f);
+	free(f);
+	return 0;
+}
+
+/* ---- tests ---- */
+
+static void a_write_is_there_after_it_was_told(void **state)
+{
+	struct fixture *f = *state;
+	struct row row = { .name = "a", .value = "1" };
+	struct commit_op op;
+
+	commit_op_init(&op, row_apply, &row, 100, STR_LIT(""));
+	assert_int_equal(commit_run(f->store, &op), RC_OK);
+	assert_true(is_there(f->store, "a", "1"));
+	assert_true(store_is_flushed(f->store, op.answer.version));
+}
+
+static void an_error_before_the_first_put_leaves_the_neighbours_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct row rows[3] = {
+		{ .name = "a", .value = "1" },
+		{ .name = "b", .value = "2", .rc = RC_WRITE_LIMIT, .check_first = true },
+		{ .name = "c", .value = "3" },
+	};
+	struct commit_op ops[3];
+
+	run_together(f->store, rows, ops, 3);
+	assert_int_equal(ops[0].rc, RC_OK);
+	assert_int_equal(ops[1].rc, RC_WRITE_LIMIT);
+	assert_int_equal(ops[2].rc, RC_OK);
+	assert_true(is_there(f->store, "a", "1") && is_there(f->store, "c", "3"));
+	assert_false(is_there(f->store, "b", "2"));
+	assert_int_equal(rows[0].runs, 1);
+}
+
+static void an_error_after_a_put_is_undone_and_the_neighbours_still_happen(void **state)
+{
+	struct fixture *f = *state;
+	struct row rows[3] = {
+		{ .name = "a", .value = "1" },
+		{ .name = "b", .value = "2", .rc = RC_STORAGE_FULL },
+		{ .name = "c", .value = "3" },
+	};
+	struct commit_op ops[3];
+
+	run_together(f->store, rows, ops, 3);
+	assert_int_equal(ops[0].rc, RC_OK);
+	assert_int_equal(ops[1].rc, RC_STORAGE_FULL);
+	assert_int_equal(ops[2].rc, RC_OK);
+	assert_true(is_there(f->store, "a", "1") && is_there(f->store, "c", "3"));
+	assert_false(is_there(f->store, "b", "2"));
+	assert_int_equal(rows[0].runs, 2);
+}
+
+static void a_lost_lock_runs_the_batch_again_and_nothing_happens_twice(void **state)
+{
+	struct fixture *f = *state;
+	struct row rows[2] = {
+		{ .name = "a", .value = "1" },
+		{ .name = "b", .value = "2", .busy = 3 },
+	};
+	struct commit_op ops[2];
+	uint64_t before = metric_sum(METRIC_BATCH_RETRIES);
+
+	run_together(f->store, rows, ops, 2);
+	assert_int_equal(ops[0].rc, RC_OK);
+	assert_int_equal(ops[1].rc, RC_OK);
+	assert_int_equal(rows[0].runs, 4);
+	assert_int_equal(metric_sum(METRIC_BATCH_RETRIES) - before, 3);
+	assert_true(is_there(f->store, "a", "1") && is_there(f->store, "b", "2"));
+}
+
+static void nothing_is_told_before_its_sync(void **state)
+{
+	struct fixture *f = *state;
+	struct row row = { .name = "slow", .value = "1" };
+	struct commit_op op;
+	uint64_t version;
+
+	sync_hold(true);
+	commit_op_init(&op, row_apply, &row, 100, STR_LIT(""));
+	commit_submit(f->store, &client, &op);
+	sync_await();
+	/* It is committed, so a reader can see it; but neither it nor what it hid may be told yet. */
+	assert_true(is_there(f->store, "slow", "1"));
+	version = store_in_flight(f->store);
+	assert_false(store_is_flushed(f->store, version));
+	assert_null(commit_take(&client));
+	assert_int_not_equal(sem_trywait(&woken), 0);
+	sync_hold(false);
+	sem_wait(&woken);
+	assert_ptr_equal(commit_take(&client), &op);
+	assert_true(store_is_flushed(f->store, version));
+	assert_int_equal(op.answer.version, version);
+}
+
+static void a_waiting_reader_is_woken_by_a_flush_it_did_not_ask_for(void **state)
+{
+	struct fixture *f = *state;
+	struct row row = { .name = "w", .value = "1" };
+	struct commit_client reader;
+	struct commit_op op;
+
+	commit_client_open(f->store, &reader, on_wake);
+	sync_hold(true);
+	commit_op_init(&op, row_apply, &row, 100, STR_LIT(""));
+	commit_submit(f->store, &client, &op);
+	sync_await();
+	commit_waits(&reader, true);
+	assert_false(store_is_flushed(f->store, store_in_flight(f->store)));
+	sync_hold(false);
+	sem_wait(&woken);
+	sem_wait(&woken);	/* the writer's and the reader's */
+	assert_true(store_is_flushed(f->store, store_in_flight(f->store)));
+	commit_take(&client);
+	commit_client_close(f->store, &reader);
+}
+
+#define REQUEST "00112233445566778899aabbccddeeff"
+
+static void a_repeat_is_answered_as_the_first_time_and_does_not_run(void **state)
+{
+	struct fixture *f = *state;
+	struct row row = { .name = "a", .value = "1" };
+	struct commit_op first, again;
+
+	commit_op_init(&first, row_apply, &row, 100, STR_LIT(REQUEST));
+	assert_int_equal(commit_run(f->store, &first), RC_OK);
+	commit_op_init(&again, row_apply, &row, 100, STR_LIT(REQUEST));
+	assert_int_equal(commit_run(f->store, &again), RC_OK);
+	assert_int_equal(row.runs, 1);
+	assert_true(again.repeated);
+	assert_int_equal(again.answer.version, first.answer.version);
+	assert_int_equal(again.answer.writes, first.answer.writes);
+}
+
+static void a_repeat_is_recognised_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct row row = { .name = "a", .value = "1" };
+	struct commit_op first, again;
+
+	commit_op_init(&first, row_apply, &row, 100, STR_LIT(REQUEST));
+	assert_int_equal(commit_run(f->store, &first), RC_OK);
+	commit_client_close(f->store, &client);
+	store_close(f->store);
+	fixture_open(f);
+	commit_client_open(f->store, &client, on_wake);
+	commit_op_init(&again, row_apply, &row, 100, STR_LIT(REQUEST));
+	assert_int_equal(commit_run(f->store, &again), RC_OK);
+	assert_int_equal(row.runs, 1);
+	assert_int_equal(again.answer.version, first.answer.version);
+}
+
+static void a_request_twice_in_one_batch_happens_once(void **state)
+{
+	struct fixture *f = *state;
+	struct row rows[2] = { { .name = "a", .value = "1" }, { .name = "a", .value = "2" } };
+	struct commit_op ops[2];
+	size_t finished = 0;
+
+	for (int i = 0; i < 2; i++)
+		commit_op_init(&ops[i], row_apply, &rows[i], 100, STR_LIT(REQUEST));
+	ops[0].next = &ops[1];
+	commit_submit(f->store, &client, ops);
+	while (finished < 2) {
+		sem_wait(&woken);
+		for (struct commit_op *op = commit_take(&client); op != NULL; op = op->next)
+			finished++;
+	}
+	assert_int_equal(rows[0].runs, 1);
+	assert_int_equal(rows[1].runs, 0);
+	assert_int_equal(ops[1].answer.version, ops[0].answer.version);
+	assert_true(is_there(f->store, "a", "1"));
+}
+
+static void a_refused_request_is_not_remembered(void **state)
+{
+	struct fixture *f = *state;
+	struct row row = { .name = "a", .value = "1", .rc = RC_WRITE_LIMIT, .check_first = true };
+	struct commit_op first, again;
+
+	commit_op_init(&first, row_apply, &row, 100, STR_LIT(REQUEST));
+	assert_int_equal(commit_run(f->store, &first), RC_WRITE_LIMIT);
+	row.rc = RC_OK;
+	commit_op_init(&again, row_apply, &row, 100, STR_LIT(REQUEST));
+	assert_int_equal(commit_run(f->store, &again), RC_OK);
+	assert_int_equal(row.runs, 2);
+}
+
+static void versions_rise_over_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct row row = { .name = "a", .value = "1" };
+	struct commit_op op;
+	uint64_t before;
+
+	commit_op_init(&op, row_apply, &row, 100, STR_LIT(""));
+	assert_int_equal(commit_run(f->store, &op), RC_OK);
+	before = op.answer.version;
+	commit_client_close(f->store, &client);
+	store_close(f->store);
+	fixture_open(f);
+	commit_client_open(f->store, &client, on_wake);
+	assert_true(store_is_flushed(f->store, before));
+	commit_op_init(&op, row_apply, &row, 100, STR_LIT(""));
+	assert_int_equal(commit_run(f->store, &op), RC_OK);
+	assert_true(op.answer.version > before);
+}
+
+static enum rc usage_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	enum rc rc = store_txn_put(txn, STORE_META, STR_LIT("u"), STR_LIT("1"));
+
+	(void)op;
+	/* More users than a batch keeps in hand: they are written in between. */
+	for (uint64_t user = 0; user < 700 && rc == RC_OK; user++)
+		rc = store_txn_usage(txn, 7, user, 1, *(int64_t *)arg);
+	return rc;
+}
+
+static void usage_adds_up_and_goes_at_zero(void **state)
+{
+	struct fixture *f = *state;
+	int64_t bytes = 100;
+	char key[12], row[16];
+	struct commit_op op;
+	size_t n;
+
+	store_put_u32(key, 7);
+	store_put_u64(key + 4, 699);
+	for (int i = 0; i < 2; i++) {
+		commit_op_init(&op, usage_apply, &bytes, 100, STR_LIT(""));
+		assert_int_equal(commit_run(f->store, &op), RC_OK);
+	}
+	assert_int_equal(store_get(f->store, STORE_USAGE, str_make(key, sizeof key), row, sizeof row, &n), RC_OK);
+	assert_int_equal(store_get_u64(row), 2);
+	assert_int_equal(store_get_u64(row + 8), 200);
+}
+
+static void a_second_server_on_the_same_data_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct store *second = NULL;
+
+	log_open("test", LOG_LEVEL_ERROR);
+	assert_int_equal(store_open(&second, &f->conf), STORE_MISCONFIGURED);
+	assert_null(second);
+}
+
+static void data_of_a_newer_format_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct row row = { .name = "format", .value = "2" };
+	struct commit_op op;
+	struct store *again = NULL;
+
+	commit_op_init(&op, row_apply, &row, 100, STR_LIT(""));
+	assert_int_equal(commit_run(f->store, &op), RC_OK);
+	commit_client_close(f->store, &client);
+	store_close(f->store);
+	f->store = NULL;
+	assert_int_equal(store_open(&again, &f->conf), STORE_MISCONFIGURED);
+}
+
+static int stop_closed(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_stop(f);
+	free(f);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_write_is_there_after_it_was_told, start, stop),
+		cmocka_unit_test_setup_teardown(an_error_before_the_first_put_leaves_the_neighbours_alone, start, stop),
+		cmocka_unit_test_setup_teardown(an_error_after_a_put_is_undone_and_the_neighbours_still_happen, start, stop),
+		cmocka_unit_test_setup_teardown(a_lost_lock_runs_the_batch_again_and_nothing_happens_twice, start, stop),
+		cmocka_unit_test_setup_teardown(nothing_is_told_before_its_sync, start, stop),
+		cmocka_unit_test_setup_teardown(a_waiting_reader_is_woken_by_a_flush_it_did_not_ask_for, start, stop),
+		cmocka_unit_test_setup_teardown(a_repeat_is_answered_as_the_first_time_and_does_not_run, start, stop),
+		cmocka_unit_test_setup_teardown(a_repeat_is_recognised_after_a_restart, start, stop),
+		cmocka_unit_test_setup_teardown(a_request_twice_in_one_batch_happens_once, start, stop),
+		cmocka_unit_test_setup_teardown(a_refused_request_is_not_remembered, start, stop),
+		cmocka_unit_test_setup_teardown(versions_rise_over_a_restart, start, stop),
+		cmocka_unit_test_setup_teardown(usage_adds_up_and_goes_at_zero, start, stop),
+		cmocka_unit_test_setup_teardown(a_second_server_on_the_same_data_is_refused, start, stop),
+		cmocka_unit_test_setup_teardown(data_of_a_newer_format_is_refused, start, stop_closed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
