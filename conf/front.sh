@@ -1,0 +1,34 @@
+#!/bin/sh
+# front.sh - an nginx of ours in front of a tmakvd, in a folder of its own:
+#
+#     conf/front.sh DIR LISTEN SOCKET
+#
+# Copies nginx/ into DIR, puts LISTEN (what follows nginx's word `listen`: 127.0.0.1:8480 or
+# unix:/path) and SOCKET (tmakvd's) into the copies, and becomes nginx in the foreground:
+# the process that was started here is its master. TERM stops it at once, QUIT politely.
+# The demo and all tests begin with it, so what they try is what is shipped.
+set -eu
+
+[ $# -eq 3 ] || { echo "usage: front.sh DIR LISTEN SOCKET" >&2; exit 64; }
+dir=$1 listen=$2 socket=$3
+source=$(cd "$(dirname "$0")/../nginx" && pwd)
+
+case $dir$listen$socket in
+*[!A-Za-z0-9_./:@%+=,-]*) echo "front.sh: nginx takes no spaces or signs in these: $dir $listen $socket" >&2; exit 64 ;;
+esac
+
+# An ordinary user's PATH has no sbin.
+PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
+command -v nginx >/dev/null || { echo "front.sh: nginx is not installed. On Debian: apt-get install nginx-light" >&2; exit 69; }
+
+mkdir -p "$dir/log" "$dir/run" "$dir/tmp" "$dir/nginx"
+for file in "$source"/*.conf; do
+	sed -e "s|unix:/run/tmakv/tmakv\\.sock|unix:$socket|" -e "s|listen 127\\.0\\.0\\.1:8480|listen $listen|" \
+		"$file" >"$dir/nginx/${file##*/}"
+done
+
+# As root the workers are www-data, as on any Debian: tmakvd's socket lets that group in, and a
+# front server that reads what strangers send should not be root. An ordinary user stays one.
+directives='daemon off;'
+[ "$(id -u)" -ne 0 ] || directives="$directives user www-data;"
+exec nginx -p "$dir" -c "$dir/nginx/nginx.conf" -e stderr -g "$directives"
