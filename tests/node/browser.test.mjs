@@ -1,0 +1,99 @@
+// A real page in a real browser, on an origin of its own: preflights, CORS, fetch, the SDK as a module.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { dirname, join, normalize } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { start } from './lib.mjs';
+
+const sdk = dirname(dirname(fileURLToPath(import.meta.resolve('@tma.sh/sdk'))));
+let kv;
+before(async () => { kv = await start(); });
+after(() => kv?.stop());
+
+const page = (config) => `<!doctype html><meta charset="utf-8"><script type="module">
+const config = ${JSON.stringify(config).replaceAll('<', '\\u003c')};
+const report = (result) => fetch('/report', { method: 'POST', body: JSON.stringify(result) });
+try {
+  const { createTMA } = await import('/sdk/client/index.js');
+  const tma = createTMA({ apiUrl: config.url });
+  const { jwt, user } = await tma.auth.validate(config.initData, config.project);
+  await tma.kv.set('от/страницы 😀', { n: 1 });
+  const got = await tma.kv.get('от/страницы 😀');
+  const missing = await tma.kv.get('nothing');
+  const list = (await tma.kv.list('от/')).keys.map((key) => key.name);
+  await tma.kv.remove('от/страницы 😀');
+  const removed = await tma.kv.get('от/страницы 😀');
+  const refusal = await tma.kv.set('k'.repeat(513), 1).catch((error) => error.code);
+  // An answer that nginx makes by itself must be readable for a page too.
+  const broken = await fetch(config.url + '/sdk/v1/kv/%zz');
+  const answer = await fetch(config.url + '/sdk/v1/kv/x', {
+    method: 'PUT', body: '1', headers: { Authorization: 'Bearer ' + jwt } });
+  await report({ user, got, missing, list, removed, refusal,
+    broken: [broken.status, (await broken.json()).code], etag: answer.headers.get('ETag') });
+} catch (error) {
+  await report({ error: String(error) });
+}
+</script>`;
+
+/** The page's own site; resolves with what the page reports. */
+async function site(html) {
+  let reported;
+  const report = new Promise((resolve) => { reported = resolve; });
+  const server = createServer((request, response) => {
+    if (request.url === '/report') {
+      let text = '';
+      request.on('data', (chunk) => { text += chunk; });
+      request.on('end', () => { response.end(); reported(JSON.parse(text)); });
+    } else if (request.url.startsWith('/sdk/')) {
+      response.setHeader('Content-Type', 'text/javascript');
+      response.end(readFileSync(join(sdk, normalize(request.url.slice(4)))));
+    } else {
+      response.setHeader('Content-Type', 'text/html');
+      response.end(request.url === '/' ? html : '');
+    }
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${server.address().port}/`, report, server };
+}
+
+test('a Mini App page in Chromium signs in, writes, reads, lists and removes', { timeout: 120_000 }, async () => {
+  const { url, report, server } = await site(page({
+    url: kv.url, project: kv.projectId, initData: kv.initData({ id: 7, first_name: 'Ада' }) }));
+  const profile = mkdtempSync('/tmp/tmakv-page.');
+  const chromium = spawn(process.env.CHROMIUM ?? 'chromium', ['--headless', '--no-sandbox', '--disable-gpu',
+    '--disable-quic', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', `--user-data-dir=${profile}`, '--remote-debugging-port=0', url],
+  { stdio: ['ignore', 'ignore', 'pipe'] });
+  let noise = '';
+  chromium.stderr.on('data', (chunk) => { noise += chunk; });
+  const ended = new Promise((resolve, reject) => {
+    chromium.once('error', reject);
+    chromium.once('exit', resolve);
+  });
+  try {
+    const result = await Promise.race([report, ended.then((code) => {
+      throw new Error(`Chromium ended with ${code}:\n${noise.slice(-2000)}`);
+    })]);
+    assert.deepEqual(result, {
+      user: { telegramId: 7, firstName: 'Ада' },
+      got: { n: 1 },
+      missing: null,
+      list: ['от/страницы 😀'],
+      removed: null,
+      refusal: 'HTTP_414',
+      broken: [400, 'bad_request'],
+      etag: result.etag,
+    });
+    assert.match(result.etag, /^".+"$/);
+  } finally {
+    ended.catch(() => {});
+    chromium.kill('SIGTERM');
+    await ended.catch(() => {});
+    server.close();
+    server.closeAllConnections();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+});
