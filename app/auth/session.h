@@ -27,7 +27,7 @@ enum session_reason {
 	SESSION_MALFORMED,	/* not three canonical base64url parts of JSON objects, or a member twice */
 	SESSION_BAD_TYPE,	/* typ */
 	SESSION_BAD_ALGORITHM,
-	SESSION_CRITICAL,	/* crit */
+	SESSION_CRITICAL,	/* crit, or b64 without it */
 	SESSION_UNKNOWN_KEY,	/* kid */
 	SESSION_BAD_SIGNATURE,
 	SESSION_BAD_CLAIMS,	/* missing, of the wrong type, or disagreeing */
@@ -42,7 +42,8 @@ enum session_reason {
 
 /*
  * session_make - a token for SESSION, signed by KEY (which has its private half), in
- * ARENA, made by libjwt. RC_INTERNAL when it will not.
+ * ARENA, made by libjwt. An ISSUER that is NULL or empty is left out. RC_INTERNAL when
+ * libjwt will not, or names so long that the token would not be accepted; RC_NO_MEMORY.
  */
 enum rc session_make(const struct session *session, const struct key *key, const char *issuer,
 		     struct arena *arena, struct str *token) MUST_USE;
@@ -57,6 +58,6 @@ enum session_reason session_check(struct str token, const struct key_set *keys, 
 
 const char *session_word(enum session_reason reason);		/* "bad_signature" ... */
 const char *session_explain(enum session_reason reason);	/* a sentence */
-enum rc session_rc(enum session_reason reason);		/* RC_INVALID_TOKEN or RC_TOKEN_EXPIRED */
+enum rc session_rc(enum session_reason reason);		/* RC_TOKEN_EXPIRED; RC_NO_MEMORY; RC_INVALID_TOKEN for all else */
 
 #endif
