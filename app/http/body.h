@@ -28,7 +28,8 @@ void body_init(struct body *body, FCGX_Stream *in, int64_t declared);
 /*
  * body_read - the whole body into ARENA, at most MAX bytes. RC_OK; RC_VALUE_TOO_LARGE (the
  * rest is left for body_drain); RC_SHORT_BODY when it ended before its declared length or
- * the front server went away; RC_NO_MEMORY. Once per request.
+ * the front server went away; RC_BAD_REQUEST when more came than was declared; RC_NO_MEMORY.
+ * Once per request.
  */
 enum rc body_read(struct body *body, size_t max, struct arena *arena, struct str *out) MUST_USE;
 
