@@ -25,6 +25,7 @@ struct reply_header {
  */
 struct reply {
 	int status;
+	const char *reason;		/* behind it; NULL: the usual words */
 	const char *content_type;	/* NULL: no body, none of its headers (204) */
 	struct reply_header headers[REPLY_HEADERS_MAX];
 	size_t n_headers;

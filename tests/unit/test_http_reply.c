@@ -1,0 +1,385 @@
+/*
+ * test_http_reply.c - replies as they arrive at the other end of a socket, taken apart again.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/jtext.h"
+#include "fcgi_wire.h"
+#include "http/reply.h"
+
+enum { CEILING = 1 << 20, REQUEST_ID = 0x0102 };
+
+/* A socket with a thread at its far end that keeps what comes. */
+struct fixture {
+	FCGX_Request fcgi;
+	int far;
+	pthread_t reader;
+	struct bytes got;
+	struct arena *arena;
+	struct reply reply;
+	struct wire_answer answer;
+};
+
+static void *reader_run(void *arg)
+{
+	struct fixture *f = arg;
+	char piece[5000];
+	ssize_t n;
+
+	while ((n = read(f->far, piece, sizeof piece)) > 0)
+		bytes_add(&f->got, piece, (size_t)n);
+	return NULL;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	int fds[2];
+
+	if (f == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0)
+		return -1;
+	f->fcgi.ipcFd = fds[0];
+	f->fcgi.requestId = REQUEST_ID;
+	f->far = fds[1];
+	f->arena = arena_new(CEILING);
+	reply_init(&f->reply);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	if (f->fcgi.ipcFd >= 0)
+		close(f->fcgi.ipcFd);
+	close(f->far);
+	wire_answer_free(&f->answer);
+	bytes_free(&f->got);
+	arena_free(f->arena);
+	free(f);
+	return 0;
+}
+
+static void send_reply(struct fixture *f, enum reply_end end)
+{
+	pthread_create(&f->reader, NULL, reader_run, f);
+	assert_true(reply_send(&f->fcgi, &f->reply, end, f->arena));
+	close(f->fcgi.ipcFd);
+	f->fcgi.ipcFd = -1;
+	pthread_join(f->reader, NULL);
+	assert_true(wire_answer_read(&f->answer, f->got.p, f->got.n));
+	assert_true(f->answer.ended);
+	assert_true(f->answer.out_ended);
+	assert_true(f->answer.padded);
+	assert_int_equal(f->answer.protocol_status, 0);
+	assert_int_equal(f->answer.id, REQUEST_ID);
+}
+
+static void assert_header(struct fixture *f, const char *name, const char *expected)
+{
+	char value[256];
+
+	if (expected == NULL) {
+		assert_false(wire_header(&f->answer, name, value, sizeof value));
+		return;
+	}
+	assert_true(wire_header(&f->answer, name, value, sizeof value));
+	assert_string_equal(value, expected);
+}
+
+static struct str body_of(struct fixture *f)
+{
+	return str_make(f->answer.out.p + f->answer.head, f->answer.out.n - f->answer.head);
+}
+
+static void a_small_reply_has_status_type_length_and_body(void **state)
+{
+	struct fixture *f = *state;
+
+	reply_data(&f->reply, STR_LIT("null"));
+	reply_header(&f->reply, "ETag", STR_LIT("\"17\""));
+	send_reply(f, REPLY_KEEP);
+	assert_header(f, "Status", "200 OK");
+	assert_header(f, "Content-Type", "application/json");
+	assert_header(f, "Content-Length", "28");
+	assert_header(f, "ETag", "\"17\"");
+	assert_true(str_eq(body_of(f), STR_LIT("{\"success\":true,\"data\":null}")));
+	assert_int_equal(f->answer.n_records, 1);
+	assert_int_equal(f->answer.behind, 0);
+}
+
+static void every_outcome_has_its_words(void **state)
+{
+	for (int rc = 0; rc < RC__COUNT; rc++) {
+		struct fixture *f;
+		char status[64];
+
+		if (rc_info((enum rc)rc)->status == 0)
+			continue;
+		assert_int_equal(tear_down(state), 0);
+		assert_int_equal(set_up(state), 0);
+		f = *state;
+		reply_error(&f->reply, (enum rc)rc, str_make(NULL, 0), f->arena);
+		send_reply(f, REPLY_KEEP);
+		assert_true(wire_header(&f->answer, "Status", status, sizeof status));
+		assert_int_equal(atoi(status), rc_info((enum rc)rc)->status);
+		assert_string_not_equal(status + 4, "Status");
+	}
+}
+
+static void a_reply_can_choose_its_words(void **state)
+{
+	struct fixture *f = *state;
+
+	f->reply.status = 404;
+	f->reply.reason = "Not Found: the key";
+	send_reply(f, REPLY_KEEP);
+	assert_header(f, "Status", "404 Not Found: the key");
+}
+
+/* A body of N bytes of which each tells its place arrives whole. */
+static void check_size(struct fixture *f, size_t n)
+{
+	char *value = malloc(n + 1);
+	char length[24];
+	struct str body;
+
+	assert_non_null(value);
+	for (size_t i = 0; i < n; i++)
+		value[i] = (char)(i * 7 + i / 251);
+	reply_part(&f->reply, STR_LIT("<"));
+	reply_part(&f->reply, str_make(value, n));
+	reply_part(&f->reply, STR_LIT(">"));
+	send_reply(f, REPLY_KEEP);
+
+	snprintf(length, sizeof length, "%zu", n + 2);
+	assert_header(f, "Content-Length", length);
+	body = body_of(f);
+	assert_int_equal(body.n, n + 2);
+	assert_int_equal(body.p[0], '<');
+	assert_memory_equal(body.p + 1, value, n);
+	assert_int_equal(body.p[n + 1], '>');
+	assert_int_equal(f->answer.n_records, (f->answer.out.n + 65527) / 65528);
+	free(value);
+}
+
+static void a_body_of_0_bytes_arrives(void **state)      { check_size(*state, 0); }
+static void a_body_of_1_byte_arrives(void **state)       { check_size(*state, 1); }
+static void a_body_of_65535_bytes_arrives(void **state)  { check_size(*state, 65535); }
+static void a_body_of_65536_bytes_arrives(void **state)  { check_size(*state, 65536); }
+static void a_body_of_131072_bytes_arrives(void **state) { check_size(*state, 131072); }
+
+/* More pieces than one system call takes. */
+static void a_body_of_40_megabytes_arrives(void **state) { check_size(*state, 40 << 20); }
+
+/* Every length around the end of the first record, so that head and parts are cut at every place. */
+static void bodies_that_end_near_the_end_of_a_record_arrive(void **state)
+{
+	for (size_t n = 65528 - 100; n < 65528 + 20; n++) {
+		assert_int_equal(tear_down(state), 0);
+		assert_int_equal(set_up(state), 0);
+		check_size(*state, n);
+	}
+}
+
+static void all_remainders_are_padded(void **state)
+{
+	for (size_t n = 0; n < 9; n++) {
+		assert_int_equal(tear_down(state), 0);
+		assert_int_equal(set_up(state), 0);
+		check_size(*state, n);
+	}
+}
+
+static void a_head_reply_tells_the_length_and_sends_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	reply_data(&f->reply, STR_LIT("null"));
+	f->reply.without_body = true;
+	send_reply(f, REPLY_KEEP);
+	assert_header(f, "Content-Length", "28");
+	assert_int_equal(body_of(f).n, 0);
+}
+
+static void a_204_has_neither_type_nor_length(void **state)
+{
+	struct fixture *f = *state;
+
+	f->reply.status = 204;
+	f->reply.content_type = NULL;
+	send_reply(f, REPLY_KEEP);
+	assert_header(f, "Status", "204 No Content");
+	assert_header(f, "Content-Type", NULL);
+	assert_header(f, "Content-Length", NULL);
+	assert_int_equal(body_of(f).n, 0);
+}
+
+static void the_last_reply_has_a_record_behind_its_end(void **state)
+{
+	struct fixture *f = *state;
+	const unsigned char *behind;
+
+	reply_data(&f->reply, STR_LIT("1"));
+	send_reply(f, REPLY_LAST);
+	assert_int_equal(f->answer.behind, 16);
+	behind = f->got.p + f->got.n - 16;
+	assert_int_equal(behind[0], 1);
+	assert_int_equal(behind[1], FCGI_TYPE_UNKNOWN);
+	assert_int_equal(behind[2] | behind[3], 0);
+	assert_int_equal(behind[5], 8);
+}
+
+static void assert_error_reply(struct fixture *f, const char *expected)
+{
+	send_reply(f, REPLY_KEEP);
+	assert_true(str_eq(body_of(f), str_c(expected)));
+}
+
+static void an_error_speaks_the_tables_words(void **state)
+{
+	struct fixture *f = *state;
+
+	reply_part(&f->reply, STR_LIT("half an answer"));
+	reply_error(&f->reply, RC_KEY_NOT_FOUND, str_make(NULL, 0), f->arena);
+	assert_error_reply(f, "{\"success\":false,\"error\":\"there is no such key\",\"code\":\"key_not_found\"}");
+	assert_header(f, "Status", "404 Not Found");
+	assert_header(f, "Retry-After", NULL);
+	assert_header(f, "WWW-Authenticate", NULL);
+}
+
+static void an_errors_detail_is_quoted(void **state)
+{
+	struct fixture *f = *state;
+
+	reply_error(&f->reply, RC_BAD_JSON, STR_LIT("a \"quote\"\n"), f->arena);
+	assert_error_reply(f, "{\"success\":false,\"error\":\"a \\\"quote\\\"\\n\",\"code\":\"bad_json\"}");
+}
+
+static void a_detail_that_is_no_text_is_not_sent(void **state)
+{
+	struct fixture *f = *state;
+
+	reply_error(&f->reply, RC_CONFLICT, STR_LIT("\xff"), f->arena);
+	assert_error_reply(f, "{\"success\":false,\"error\":\"there is one of that name already\",\"code\":\"conflict\"}");
+}
+
+static void a_429_says_when_to_come_back(void **state)
+{
+	struct fixture *f = *state;
+
+	reply_error(&f->reply, RC_WRITE_LIMIT, str_make(NULL, 0), f->arena);
+	send_reply(f, REPLY_KEEP);
+	assert_header(f, "Status", "429 Too Many Requests");
+	assert_header(f, "Retry-After", "1");
+}
+
+static void a_503_says_when_to_come_back_once(void **state)
+{
+	struct fixture *f = *state;
+
+	reply_header(&f->reply, "retry-after", STR_LIT("5"));
+	reply_error(&f->reply, RC_UNAVAILABLE, str_make(NULL, 0), f->arena);
+	assert_int_equal(f->reply.n_headers, 1);
+	send_reply(f, REPLY_KEEP);
+	assert_header(f, "Retry-After", "5");
+}
+
+static void a_401_says_how_to_authenticate(void **state)
+{
+	struct fixture *f = *state;
+
+	reply_error(&f->reply, RC_TOKEN_EXPIRED, str_make(NULL, 0), f->arena);
+	send_reply(f, REPLY_KEEP);
+	assert_header(f, "WWW-Authenticate", "Bearer realm=\"tmakv\"");
+}
+
+/* reply_error() relies on it when there is no memory to quote anything. */
+static void nothing_in_the_table_of_outcomes_needs_escaping(void **state)
+{
+	(void)state;
+	for (int rc = 0; rc < RC__COUNT; rc++) {
+		struct str text = str_c(rc_info((enum rc)rc)->text);
+		struct str code = str_c(rc_info((enum rc)rc)->code);
+
+		assert_int_equal(jtext_quoted_len(text), text.n + 2);
+		assert_int_equal(jtext_quoted_len(code), code.n + 2);
+	}
+}
+
+static void an_error_can_be_told_with_a_used_up_arena(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_non_null(arena_alloc(f->arena, CEILING));
+	reply_error(&f->reply, RC_NO_MEMORY, STR_LIT("detail"), f->arena);
+	send_reply(f, REPLY_KEEP);
+	assert_header(f, "Status", "500 Internal Server Error");
+}
+
+static void a_peer_that_has_gone_is_told_and_no_signal_comes(void **state)
+{
+	struct fixture *f = *state;
+
+	shutdown(f->far, SHUT_RDWR);
+	reply_data(&f->reply, STR_LIT("1"));
+	assert_false(reply_send(&f->fcgi, &f->reply, REPLY_KEEP, f->arena));
+}
+
+static void a_peer_that_does_not_read_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	struct timeval timeout = { .tv_usec = 100 * 1000 };
+	char *value = calloc(1, 4 << 20);
+
+	assert_non_null(value);
+	setsockopt(f->fcgi.ipcFd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+	reply_part(&f->reply, str_make(value, 4 << 20));
+	assert_false(reply_send(&f->fcgi, &f->reply, REPLY_KEEP, f->arena));
+	free(value);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(a_small_reply_has_status_type_length_and_body),
+		TEST(every_outcome_has_its_words),
+		TEST(a_reply_can_choose_its_words),
+		TEST(a_body_of_0_bytes_arrives),
+		TEST(a_body_of_1_byte_arrives),
+		TEST(a_body_of_65535_bytes_arrives),
+		TEST(a_body_of_65536_bytes_arrives),
+		TEST(a_body_of_131072_bytes_arrives),
+		TEST(a_body_of_40_megabytes_arrives),
+		TEST(bodies_that_end_near_the_end_of_a_record_arrive),
+		TEST(all_remainders_are_padded),
+		TEST(a_head_reply_tells_the_length_and_sends_nothing),
+		TEST(a_204_has_neither_type_nor_length),
+		TEST(the_last_reply_has_a_record_behind_its_end),
+		TEST(an_error_speaks_the_tables_words),
+		TEST(an_errors_detail_is_quoted),
+		TEST(a_detail_that_is_no_text_is_not_sent),
+		TEST(a_429_says_when_to_come_back),
+		TEST(a_503_says_when_to_come_back_once),
+		TEST(a_401_says_how_to_authenticate),
+		TEST(nothing_in_the_table_of_outcomes_needs_escaping),
+		TEST(an_error_can_be_told_with_a_used_up_arena),
+		TEST(a_peer_that_has_gone_is_told_and_no_signal_comes),
+		TEST(a_peer_that_does_not_read_is_given_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
