@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/jtext.h"
+#include "json_reference.h"
 
 static const struct str good[] = {
 	STR_LIT("null"), STR_LIT("true"), STR_LIT("false"), STR_LIT(" \t\r\n null\n\r\t "),
@@ -211,6 +212,219 @@ static void a_quote_or_escape_is_seen_at_every_place_of_a_string(void **state)
 	}
 }
 
+/* --- against the reference --- */
+
+static uint64_t seed = 2026;
+
+static uint32_t any(uint32_t below)
+{
+	seed = seed * 6364136223846793005 + 1442695040888963407;
+	return (uint32_t)(seed >> 33) % below;
+}
+
+/* One of these, chosen at random, is the next piece of a text. */
+static const struct str pieces[] = {
+	STR_LIT("\""), STR_LIT("\""), STR_LIT("["), STR_LIT("]"), STR_LIT("{"), STR_LIT("}"), STR_LIT(","), STR_LIT(":"), STR_LIT(" "), STR_LIT("\n"),
+	STR_LIT("\\"), STR_LIT("\\n"), STR_LIT("\\u00e9"), STR_LIT("\\ud800"), STR_LIT("\\u12"), STR_LIT("0"), STR_LIT("-"), STR_LIT("."), STR_LIT("e"),
+	STR_LIT("E+"), STR_LIT("12"), STR_LIT("1234567890123456789"), STR_LIT("0.5"), STR_LIT("-7e1"), STR_LIT("true"), STR_LIT("false"), STR_LIT("null"),
+	STR_LIT("tru"), STR_LIT("abcdefgh"), STR_LIT("\"abcdefghijklmnop\""), STR_LIT("\"a\":"), STR_LIT("[]"), STR_LIT("{}"), STR_LIT("\t"), STR_LIT("\x01"),
+	STR_LIT("\xc3\xa9"), STR_LIT("\xe2\x82\xac"), STR_LIT("\xf0\x9f\x98\x80"), STR_LIT("\xf0\x9f\x98\x80\xd0\xb6\xd0\xb6\xd0\xb6\xd0\xb6\xd0\xb6\xd0\xb6\xd0\xb6"),
+	STR_LIT("\x80"), STR_LIT("\xc3"), STR_LIT("\xe0\x80"), STR_LIT("\xed\xa0"), STR_LIT("\xf4\x90"), STR_LIT("\xff"), STR_LIT("\x7f"), STR_LIT("\0"), STR_LIT("\f"),
+};
+
+enum { LONGEST = 4096 };
+
+struct text {
+	char p[LONGEST];
+	size_t n;
+};
+
+static void put(struct text *text, struct str s)
+{
+	if (s.n <= LONGEST - text->n) {
+		memcpy(text->p + text->n, s.p, s.n);
+		text->n += s.n;
+	}
+}
+
+static void put_piece(struct text *text)
+{
+	put(text, pieces[any(sizeof pieces / sizeof pieces[0])]);
+}
+
+static void put_space(struct text *text)
+{
+	while (any(6) == 0)
+		put(text, str_make(&" \t\n\r"[any(4)], 1));
+}
+
+static void put_string(struct text *text)
+{
+	static const struct str inside[] = {
+		STR_LIT("a"), STR_LIT("word and word"), STR_LIT("\xd0\xb6"), STR_LIT("\xe2\x82\xac"), STR_LIT("\xf0\x9f\x98\x80"), STR_LIT("\\\""),
+		STR_LIT("\\\\"), STR_LIT("\\u0000"), STR_LIT("\xed\x9f\xbf"), STR_LIT("\xf4\x8f\xbf\xbf"), STR_LIT("\xe0\xa0\x80"), STR_LIT("'"),
+	};
+
+	put(text, STR_LIT("\""));
+	for (uint32_t n = any(12); n > 0; n--)
+		put(text, inside[any(12)]);
+	put(text, STR_LIT("\""));
+}
+
+static void put_number(struct text *text)
+{
+	static const char *const ends[] = { "", "", ".5", ".0625", "e7", "E-12", "e+0", ".123456789012345678e1" };
+
+	put(text, any(3) == 0 ? STR_LIT("-") : STR_LIT(""));
+	put(text, any(4) == 0 ? STR_LIT("0") : str_make("918273645546372819", 1 + any(18)));
+	put(text, str_c(ends[any(8)]));
+}
+
+/* A value that is JSON, unless it grew too long. */
+static void put_value(struct text *text, int depth)
+{
+	uint32_t kind = any(depth > 6 ? 3 : 6), n = any(5);
+
+	put_space(text);
+	if (kind == 0) {
+		put(text, str_c(n == 0 ? "true" : n == 1 ? "false" : "null"));
+	} else if (kind == 1) {
+		put_number(text);
+	} else if (kind == 2) {
+		put_string(text);
+	} else {
+		put(text, kind == 3 ? STR_LIT("{") : STR_LIT("["));
+		put_space(text);
+		for (uint32_t i = 0; i < n; i++) {
+			put(text, i == 0 ? STR_LIT("") : STR_LIT(","));
+			put_space(text);
+			if (kind == 3) {
+				put_string(text);
+				put_space(text);
+				put(text, STR_LIT(":"));
+			}
+			put_value(text, depth + 1);
+		}
+		put(text, kind == 3 ? STR_LIT("}") : STR_LIT("]"));
+	}
+	put_space(text);
+}
+
+/* One byte is replaced, removed, or a piece put before it. */
+static void damage(struct text *text)
+{
+	struct text tail;
+	size_t at;
+
+	if (text->n == 0)
+		return;
+	at = any((uint32_t)text->n);
+	tail.n = text->n - at - 1;
+	memcpy(tail.p, text->p + at + 1, tail.n);
+	text->n = at;
+	switch (any(3)) {
+	case 0:
+		put_piece(text);
+		put(text, str_make(&"0123456789abcdef"[any(16)], 1));
+		break;
+	case 1:
+		put(text, str_make((const char[]){ (char)any(256) }, 1));
+		break;
+	default:
+		break;
+	}
+	put(text, str_make(tail.p, tail.n));
+}
+
+static void agrees_with_the_reference(const struct text *text)
+{
+	struct str s = str_make(text->p, text->n);
+	size_t ours = 0, theirs = 0;
+	bool ok = check(s, &ours);
+
+	if (ok != json_reference(s, &theirs) || ours != theirs)
+		fail_msg("%s at %zu, the reference says %zu: %.*s", ok ? "accepted" : "refused", ours, theirs, STR(s));
+}
+
+static void the_tables_agree_with_the_reference(void **state)
+{
+	size_t bad_at;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+		assert_true(json_reference(good[i], &bad_at));
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		assert_false(json_reference(bad[i].text, &bad_at));
+		assert_int_equal(bad_at, bad[i].bad_at);
+	}
+}
+
+static void values_made_at_random_are_accepted(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		struct text text = { .n = 0 };
+		size_t bad_at;
+
+		put_value(&text, 0);
+		if (text.n < LONGEST - 100 && !check(str_make(text.p, text.n), &bad_at))
+			fail_msg("refused at %zu: %.*s", bad_at, (int)text.n, text.p);
+	}
+}
+
+static void damaged_values_are_judged_as_the_reference_does(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 100000; i++) {
+		struct text text = { .n = 0 };
+
+		put_value(&text, 3);
+		for (uint32_t n = any(3); n < 3; n++) {
+			damage(&text);
+			agrees_with_the_reference(&text);
+		}
+	}
+}
+
+static void pieces_at_random_are_judged_as_the_reference_does(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		struct text text = { .n = 0 };
+
+		if (any(2) == 0)
+			put(&text, STR_LIT("\""));
+		for (uint32_t n = any(12); n > 0; n--)
+			put_piece(&text);
+		agrees_with_the_reference(&text);
+	}
+}
+
+/* All that three bytes can do at the end of a block of 16, behind a character that has left the scanner's quick path. */
+static void every_three_bytes_of_a_string_are_judged_as_the_reference_does(void **state)
+{
+	static const unsigned char edges[] = {
+		0x00, 0x1f, 0x20, '"', '\\', 'n', 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf,
+		0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff,
+	};
+	enum { N = sizeof edges };
+
+	(void)state;
+	for (size_t before = 12; before < 17; before++) {
+		for (size_t i = 0; i < N * N * N * 4; i++) {
+			struct text text = { .n = 0 };
+			const char tail[] = { (char)edges[i / 4 % N], (char)edges[i / 4 / N % N], (char)edges[i / 4 / N / N], '"' };
+
+			put(&text, STR_LIT("\"\xd0\xb6"));
+			put(&text, str_make("0123456789abcdefgh", before));
+			put(&text, str_make(tail, 4));
+			/* Some text behind it, so that there are blocks to look at. */
+			put(&text, str_make("\x80\xbf\x80 \"               \"", i % 4 * 6));
+			agrees_with_the_reference(&text);
+		}
+	}
+}
+
 /* What jtext_quote makes of S; the caller frees the arena. */
 static struct str quoted(struct arena *arena, struct str s)
 {
@@ -276,6 +490,11 @@ int main(void)
 		cmocka_unit_test(a_million_brackets_are_refused_at_the_513th),
 		cmocka_unit_test(a_bad_byte_is_found_at_every_place_of_a_string),
 		cmocka_unit_test(a_quote_or_escape_is_seen_at_every_place_of_a_string),
+		cmocka_unit_test(the_tables_agree_with_the_reference),
+		cmocka_unit_test(values_made_at_random_are_accepted),
+		cmocka_unit_test(damaged_values_are_judged_as_the_reference_does),
+		cmocka_unit_test(pieces_at_random_are_judged_as_the_reference_does),
+		cmocka_unit_test(every_three_bytes_of_a_string_are_judged_as_the_reference_does),
 		cmocka_unit_test(quoting_escapes_what_must_be_and_nothing_else),
 		cmocka_unit_test(every_byte_below_128_can_be_quoted_at_every_place),
 	};
