@@ -145,6 +145,68 @@ static inline bool scan_utf8(struct scan *s)
 	       scan_between(s, 0x80, 0xbf) && scan_between(s, 0x80, 0xbf);
 }
 
+/*
+ * The inside of a string as a machine with nine states, one table row a byte: a row
+ * holds, at the bit each state's number names, the number of the state that follows.
+ * So a byte costs one shift and no guess, in text where every letter takes two or
+ * three bytes. STOP is 0 and final: a quote, a backslash, a control byte, or no UTF-8.
+ */
+enum {
+	STOP = 0,
+	PLAIN = 6,			/* between characters */
+	MORE_1 = 12, MORE_2 = 18, MORE_3 = 24,	/* so many continuation bytes are to come */
+	AFTER_E0 = 30, AFTER_ED = 36, AFTER_F0 = 42, AFTER_F4 = 48,	/* leads that bound the next byte */
+};
+enum { BLOCK = 16 };
+#define GO(from, to) ((uint64_t)(to) << (from))
+#define CONTINUES (GO(MORE_1, PLAIN) | GO(MORE_2, MORE_1) | GO(MORE_3, MORE_2))
+static const uint64_t machine[256] = {
+	[0x20 ... '"' - 1]      = GO(PLAIN, PLAIN),
+	['"' + 1 ... '\\' - 1]  = GO(PLAIN, PLAIN),
+	['\\' + 1 ... 0x7f]     = GO(PLAIN, PLAIN),
+	[0x80 ... 0x8f] = CONTINUES | GO(AFTER_ED, MORE_1) | GO(AFTER_F4, MORE_2),
+	[0x90 ... 0x9f] = CONTINUES | GO(AFTER_ED, MORE_1) | GO(AFTER_F0, MORE_2),
+	[0xa0 ... 0xbf] = CONTINUES | GO(AFTER_E0, MORE_1) | GO(AFTER_F0, MORE_2),
+	[0xc2 ... 0xdf] = GO(PLAIN, MORE_1),
+	[0xe0]          = GO(PLAIN, AFTER_E0),
+	[0xe1 ... 0xec] = GO(PLAIN, MORE_2),
+	[0xed]          = GO(PLAIN, AFTER_ED),
+	[0xee ... 0xef] = GO(PLAIN, MORE_2),
+	[0xf0]          = GO(PLAIN, AFTER_F0),
+	[0xf1 ... 0xf3] = GO(PLAIN, MORE_3),
+	[0xf4]          = GO(PLAIN, AFTER_F4),
+};
+
+static inline bool is_ascii(const unsigned char *p)
+{
+	uint64_t block[2];
+
+	memcpy(block, p, sizeof block);
+	return ((block[0] | block[1]) & 0x8080808080808080) == 0;
+}
+
+/* Whole blocks of text beyond ASCII; S->p ends at the start of a character, at most a block before what stops it. */
+static inline void skip_foreign(struct scan *s)
+{
+	const unsigned char *p = s->p;
+	uint64_t state = PLAIN;
+
+	for (; s->end - p >= BLOCK && !(state == PLAIN && is_ascii(p)); p += BLOCK) {
+		uint64_t next = state;
+
+		for (int i = 0; i < BLOCK; i++)
+			next = machine[p[i]] >> next & 63;
+		if (next == STOP)
+			break;
+		state = next;
+	}
+	if (state != PLAIN)
+		do
+			p--;
+		while ((*p & 0xc0) == 0x80);
+	s->p = p;
+}
+
 static bool is_hex(unsigned char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
@@ -188,11 +250,13 @@ static inline bool scan_string(struct scan *s)
 				return false;
 			continue;
 		}
+		if (*s->p < 0x20)
+			return false;
 		/* Characters beyond ASCII come in words. */
-		do
+		skip_foreign(s);
+		while (s->p < s->end && *s->p >= 0x80)
 			if (!scan_utf8(s))
 				return false;
-		while (s->p < s->end && *s->p >= 0x80);
 	}
 }
 
@@ -207,26 +271,72 @@ static inline bool scan_digits(struct scan *s)
 	return true;
 }
 
+/* What may follow the digits before the dot. */
+static inline bool scan_fraction(struct scan *s)
+{
+	if (!at(s, '.'))
+		return true;
+	s->p++;
+	return scan_digits(s);
+}
+
+static inline bool scan_exponent(struct scan *s)
+{
+	if (!at(s, 'e') && !at(s, 'E'))
+		return true;
+	s->p++;
+	if (at(s, '+') || at(s, '-'))
+		s->p++;
+	return scan_digits(s);
+}
+
+#if JTEXT_SSE2
+/*
+ * The digits, or digits, dot and digits, at S->p, when they and what ends them are in
+ * one block: their places are then known together, without a guess for each byte.
+ * False, and nothing moved, for all else, right or wrong.
+ */
+static inline bool skip_number(struct scan *s)
+{
+	__m128i block, value;
+	unsigned other, dot, whole, part, n;
+
+	if (s->end - s->p < BLOCK || *s->p == '0')
+		return false;
+	block = _mm_loadu_si128((const __m128i *)(const void *)s->p);
+	value = _mm_sub_epi8(block, _mm_set1_epi8('0'));
+	/* A bit for each byte that is no digit, the upper half set: so there is always one to count up to. */
+	other = ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(value, _mm_set1_epi8(9)), value));
+	dot = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8('.')));
+	whole = (unsigned)__builtin_ctz(other);
+	dot = dot >> whole & 1;
+	part = (unsigned)__builtin_ctz(other >> (whole + 1) | 1u << 15);
+	n = whole + dot * (1 + part);
+	if (whole == 0 || n >= BLOCK || (dot & (part == 0)) != 0)
+		return false;
+	s->p += n;
+	return true;
+}
+#else
+static inline bool skip_number(struct scan *s)
+{
+	(void)s;
+	return false;
+}
+#endif
+
 static inline bool scan_number(struct scan *s)
 {
-	if (at(s, '-'))
-		s->p++;
-	if (at(s, '0'))
-		s->p++;
-	else if (!scan_digits(s))
-		return false;
-	if (at(s, '.')) {
-		s->p++;
-		if (!scan_digits(s))
+	s->p += at(s, '-');
+	if (!skip_number(s)) {
+		if (at(s, '0'))
+			s->p++;
+		else if (!scan_digits(s))
+			return false;
+		if (!scan_fraction(s))
 			return false;
 	}
-	if (at(s, 'e') || at(s, 'E')) {
-		s->p++;
-		if (at(s, '+') || at(s, '-'))
-			s->p++;
-		return scan_digits(s);
-	}
-	return true;
+	return scan_exponent(s);
 }
 
 static bool scan_word(struct scan *s, const char *word)
