@@ -13,6 +13,9 @@
 
 enum { FIRST_BLOCK = 8 * 1024, ALIGNMENT = 16 };
 
+/* No arena gives out more, so rounding a size up cannot overflow. */
+static const size_t most = PTRDIFF_MAX / 2;
+
 struct block {
 	struct block *next;
 	size_t size;		/* bytes behind this head */
@@ -43,7 +46,7 @@ struct arena *arena_new(size_t ceiling)
 
 	if (arena == NULL)
 		return NULL;
-	arena->ceiling = ceiling;
+	arena->ceiling = ceiling < most ? ceiling : most;
 	arena->first = arena->current = block_new(FIRST_BLOCK);
 	if (arena->first == NULL) {
 		free(arena);
@@ -73,7 +76,7 @@ void arena_free(struct arena *arena)
 	free(arena);
 }
 
-/* A block with room for N: as large as the last one, or as large as it takes. */
+/* A block with room for N: as large as the first one, or as large as it takes. */
 static struct block *arena_grow(struct arena *arena, size_t n)
 {
 	struct block *block = block_new(n > FIRST_BLOCK ? n : FIRST_BLOCK);
@@ -89,15 +92,16 @@ void *arena_alloc(struct arena *arena, size_t n)
 {
 	struct block *block = arena->current;
 	char *piece;
+	size_t room;
 
 	if (n > arena->ceiling - arena->given)
 		return NULL;
-	arena->given += n;
-	n = n + (ALIGNMENT - n % ALIGNMENT) % ALIGNMENT;
-	if (n > block->size - block->used && (block = arena_grow(arena, n)) == NULL)
+	room = n + (ALIGNMENT - n % ALIGNMENT) % ALIGNMENT;
+	if (room > block->size - block->used && (block = arena_grow(arena, room)) == NULL)
 		return NULL;
 	piece = (char *)(block + 1) + block->used;
-	block->used += n;
+	block->used += room;
+	arena->given += n;
 	return piece;
 }
 
