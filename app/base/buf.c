@@ -12,10 +12,14 @@ enum { FIRST_SIZE = 256 };
 
 void buf_init(struct buf *buf, struct arena *arena, size_t max)
 {
-	*buf = (struct buf){ .arena = arena, .max = max };
+	/* No arena has so much, and there must be a size for one byte more. */
+	*buf = (struct buf){ .arena = arena, .max = max < PTRDIFF_MAX ? max : PTRDIFF_MAX };
 }
 
-/* Room for N more bytes: the old contents are left behind in the arena. */
+/*
+ * Room for N more bytes, and behind CAP always one for the NUL that vsnprintf()
+ * writes: the maximum is for contents. The old bytes are left behind in the arena.
+ */
 static bool buf_reserve(struct buf *buf, size_t n)
 {
 	size_t cap;
@@ -27,10 +31,10 @@ static bool buf_reserve(struct buf *buf, size_t n)
 	}
 	if (n <= buf->cap - buf->n)
 		return true;
-	cap = buf->cap == 0 ? FIRST_SIZE : buf->cap;
+	cap = buf->cap != 0 ? buf->cap : buf->max < FIRST_SIZE ? buf->max : FIRST_SIZE;
 	while (cap < buf->n + n)
 		cap = cap > buf->max / 2 ? buf->max : cap * 2;
-	p = arena_alloc(buf->arena, cap);
+	p = arena_alloc(buf->arena, cap + 1);
 	if (p == NULL) {
 		buf->failed = true;
 		return false;
@@ -78,10 +82,10 @@ void buf_addf(struct buf *buf, const char *format, ...)
 	va_start(args, format);
 	n = vsnprintf(NULL, 0, format, args);
 	va_end(args);
-	if (n < 0 || !buf_reserve(buf, (size_t)n + 1)) {
+	if (n < 0)
 		buf->failed = true;
+	if (n <= 0 || !buf_reserve(buf, (size_t)n))
 		return;
-	}
 	va_start(args, format);
 	vsnprintf(buf->p + buf->n, (size_t)n + 1, format, args);
 	va_end(args);
