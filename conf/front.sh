@@ -21,6 +21,7 @@ esac
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 command -v nginx >/dev/null || { echo "front.sh: nginx is not installed. On Debian: apt-get install nginx-light" >&2; exit 69; }
 
+umask 022	# www-data has to get through
 mkdir -p "$dir/log" "$dir/run" "$dir/tmp" "$dir/nginx"
 for file in "$source"/*.conf; do
 	sed -e "s|unix:/run/tmakv/tmakv\\.sock|unix:$socket|" -e "s|listen 127\\.0\\.0\\.1:8480|listen $listen|" \

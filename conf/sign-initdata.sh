@@ -50,10 +50,10 @@ hmac_sha256() {
 
 # percent_encode - standard input, so that it can stand in a query.
 percent_encode() {
-	od -An -v -tx1 | tr -s ' ' '\n' | while read -r byte; do
+	od -An -v -tx1 | tr -s ' ' '\n' | tr a-f A-F | while read -r byte; do
 		case $byte in
 		'') ;;
-		2d | 2e | 5f | 7e | 3[0-9] | 4[1-9a-f] | 5[0-9a] | 6[1-9a-f] | 7[0-9a])
+		2D | 2E | 5F | 7E | 3[0-9] | 4[1-9A-F] | 5[0-9A] | 6[1-9A-F] | 7[0-9A])
 			# shellcheck disable=SC2059
 			printf "$(printf '\\%03o' "0x$byte")"
 			;;
