@@ -11,14 +11,23 @@
 
 #include <json-c/json.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "call.h"
 
 struct control;
 
-/* control_start - serve LISTENER in a thread of its own. NULL when it cannot. */
+/*
+ * control_start - serve LISTENER in a thread of its own. NULL when it cannot; logged.
+ * Commands run one at a time, whichever client they come from.
+ */
 struct control *control_start(const struct app *app, int listener);
+
+/* control_stop - finish the command under way, close all clients; LISTENER stays open. NULL is fine. */
 void control_stop(struct control *control);
+
+/* control_uptime_us - since control_start(), microseconds; 0 before it. */
+uint64_t control_uptime_us(void);
 
 /* How a command ended; RESULT is a document to send, released by the caller. */
 struct admin_answer {

@@ -1,0 +1,352 @@
+/*
+ * admin.c - the table of what the control socket can do, and the commands about the
+ * server as a whole. Those about projects and API keys are in admin_project.c.
+ *
+ * Runs in the control thread, which may block.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "auth/initdata.h"
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/jdoc.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "serve/admin.h"
+#include "serve/control.h"
+#include "store/store.h"
+
+/* A sentence that quotes what somebody sent stays one. */
+enum { DETAIL_MAX = 500 };
+
+/* --- for all commands --- */
+
+enum rc admin_fail(struct admin *admin, enum rc rc, const char *format, ...)
+{
+	char text[DETAIL_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	admin->detail = arena_dup(admin->arena, str_c(text));
+	if (!str_is_utf8(admin->detail))
+		admin->detail = str_make(NULL, 0);
+	return rc;
+}
+
+enum rc admin_arg(struct admin *admin, const char *name, struct str *value)
+{
+	if (jdoc_str(admin->args, name, value))
+		return RC_OK;
+	return admin_fail(admin, RC_BAD_REQUEST, "%s: a string is needed", name);
+}
+
+enum rc admin_arg_i64(struct admin *admin, const char *name, int64_t min, int64_t max, int64_t *value)
+{
+	int64_t number;
+
+	if (!jdoc_has(admin->args, name))
+		return RC_OK;
+	if (!jdoc_i64(admin->args, name, &number) || number < min || number > max)
+		return admin_fail(admin, RC_BAD_REQUEST, "%s: a whole number from %" PRId64 " to %" PRId64
+				  " is needed", name, min, max);
+	*value = number;
+	return RC_OK;
+}
+
+static bool is_among(struct str word, struct str words)
+{
+	while (words.n != 0) {
+		struct str head;
+
+		str_cut(words, ' ', &head, &words);
+		if (str_eq(head, word))
+			return true;
+	}
+	return false;
+}
+
+enum rc admin_knows_only(struct admin *admin, json_object *object, const char *names)
+{
+	if (object == NULL)
+		return RC_OK;
+	json_object_object_foreach(object, name, value) {
+		(void)value;
+		if (!is_among(str_c(name), str_c(names)))
+			return admin_fail(admin, RC_BAD_REQUEST, "%.64s: this tmakvd knows no such argument here",
+					  name);
+	}
+	return RC_OK;
+}
+
+enum rc admin_find(struct admin *admin, const struct project **project)
+{
+	struct str any;
+	enum rc rc;
+
+	if ((rc = admin_arg(admin, "project", &any)) != RC_OK)
+		return rc;
+	*project = registry_find(admin->app->registry, any);
+	if (*project == NULL)
+		return admin_fail(admin, RC_KEY_NOT_FOUND, "there is no project '%.*s'", STR(any));
+	return RC_OK;
+}
+
+/* What could not be added is released here. */
+void admin_put(struct admin *admin, json_object *object, const char *name, json_object *value)
+{
+	if (object != NULL && value != NULL && json_object_object_add(object, name, value) == 0)
+		return;
+	json_object_put(value);
+	admin->failed = true;
+}
+
+void admin_put_str(struct admin *admin, json_object *object, const char *name, struct str value)
+{
+	if (object == NULL || !jdoc_add_str(object, name, value))
+		admin->failed = true;
+}
+
+void admin_put_i64(struct admin *admin, json_object *object, const char *name, int64_t value)
+{
+	if (object == NULL || !jdoc_add_i64(object, name, value))
+		admin->failed = true;
+}
+
+void admin_put_bool(struct admin *admin, json_object *object, const char *name, bool value)
+{
+	if (object == NULL || !jdoc_add_bool(object, name, value))
+		admin->failed = true;
+}
+
+json_object *admin_put_object(struct admin *admin, json_object *object, const char *name)
+{
+	json_object *value = json_object_new_object();
+
+	admin_put(admin, object, name, value);
+	return admin->failed ? NULL : value;
+}
+
+json_object *admin_put_array(struct admin *admin, json_object *object, const char *name)
+{
+	json_object *value = json_object_new_array();
+
+	admin_put(admin, object, name, value);
+	return admin->failed ? NULL : value;
+}
+
+json_object *admin_append(struct admin *admin, json_object *array)
+{
+	json_object *value = json_object_new_object();
+
+	if (array != NULL && value != NULL && json_object_array_add(array, value) == 0)
+		return value;
+	json_object_put(value);
+	admin->failed = true;
+	return NULL;
+}
+
+/* --- status --- */
+
+static void put_settings(struct admin *admin)
+{
+	const struct conf *conf = admin->app->conf;
+	json_object *object = admin_put_object(admin, admin->result, "settings");
+
+	admin_put_str(admin, object, "data_dir", str_c(conf->data_dir));
+	admin_put_str(admin, object, "log_dir", str_c(conf->log_dir));
+	admin_put_str(admin, object, "listen", str_c(conf->listen));
+	admin_put_str(admin, object, "control", str_c(conf->control));
+	admin_put_i64(admin, object, "workers", conf->workers);
+	admin_put_i64(admin, object, "slow_threads", conf->slow_threads);
+	admin_put_i64(admin, object, "connections", conf->connections);
+	admin_put_i64(admin, object, "cache_size", conf->cache_size);
+	admin_put_i64(admin, object, "value_limit", conf->value_limit);
+	admin_put_i64(admin, object, "write_limit", conf->write_limit);
+	admin_put_i64(admin, object, "init_data_age_s", conf->init_data_age_s);
+	admin_put_i64(admin, object, "token_life_s", conf->token_life_s);
+	admin_put_str(admin, object, "issuer", str_c(conf->issuer));
+	admin_put_str(admin, object, "log_level", str_c(conf->log_level));
+}
+
+static void put_store(struct admin *admin)
+{
+	json_object *object = admin_put_object(admin, admin->result, "store");
+	struct store_status status;
+
+	store_read_status(admin->app->store, &status);
+	admin_put_bool(admin, object, "full", status.full);
+	admin_put_i64(admin, object, "free_bytes", (int64_t)status.free_bytes);
+	admin_put_i64(admin, object, "queued", (int64_t)status.queued);
+	admin_put_i64(admin, object, "last_checkpoint_at", status.last_checkpoint_at);
+	admin_put_i64(admin, object, "log_bytes_since_checkpoint", (int64_t)status.log_bytes_since_checkpoint);
+}
+
+static void put_metrics(struct admin *admin)
+{
+	json_object *object = admin_put_object(admin, admin->result, "metrics");
+
+	for (enum metric metric = 0; metric < METRIC__COUNT; metric++)
+		admin_put_i64(admin, object, metric_name(metric), (int64_t)metric_sum(metric));
+}
+
+static void count_project(const struct project *project, void *arg)
+{
+	int64_t *n = arg;
+
+	(void)project;
+	(*n)++;
+}
+
+static enum rc status(struct admin *admin)
+{
+	int64_t uptime_s = (int64_t)(control_uptime_us() / 1000000), projects = 0;
+
+	registry_each_project(admin->app->registry, count_project, &projects);
+	admin_put_str(admin, admin->result, "version", str_c(PACKAGE_VERSION));
+	admin_put_i64(admin, admin->result, "pid", getpid());
+	admin_put_i64(admin, admin->result, "started_at", admin->now - uptime_s);
+	admin_put_i64(admin, admin->result, "uptime_s", uptime_s);
+	admin_put_i64(admin, admin->result, "projects", projects);
+	put_settings(admin);
+	put_store(admin);
+	put_metrics(admin);
+	return RC_OK;
+}
+
+/* --- check-initdata --- */
+
+/* How a sign-in would end. */
+struct verdict {
+	const char *reason, *explain;
+	struct initdata_user user;	/* known when the initData itself is good */
+	bool is_genuine;
+};
+
+/* The steps that initdata_check() takes, and those behind it that need to know the project. */
+static struct verdict judge(struct admin *admin, const struct project *project, struct str init_data,
+			    int64_t max_age_s)
+{
+	const struct initdata_check check = {
+		.bots = project->bots, .n_bots = project->n_bots,
+		.now = admin->now, .max_age_s = max_age_s
+	};
+	struct verdict verdict = { NULL };
+	enum initdata_reason reason = initdata_check(init_data, &check, admin->arena, &verdict.user);
+
+	verdict.reason = initdata_word(reason);
+	verdict.explain = initdata_explain(reason);
+	if (reason != INITDATA_OK) {
+		if (project->n_bots == 0)
+			verdict.explain = "this project has no bot, so nobody can sign in to it";
+		return verdict;
+	}
+	verdict.is_genuine = true;
+	if (verdict.user.auth_date < project->not_before ||
+	    verdict.user.auth_date < registry_not_before(admin->app->registry, project->number,
+							 verdict.user.telegram_id)) {
+		verdict.reason = "revoked";
+		verdict.explain = "genuine, but from before the user's or the project's sign-ins were revoked";
+	} else if (project->state != PROJECT_ACTIVE) {
+		verdict.reason = "project_disabled";
+		verdict.explain = "genuine, but the project is disabled";
+	}
+	return verdict;
+}
+
+static enum rc check_initdata(struct admin *admin)
+{
+	const struct project *project;
+	struct verdict verdict;
+	struct str init_data;
+	int64_t max_age_s;
+	enum rc rc;
+
+	if ((rc = admin_arg(admin, "init_data", &init_data)) != RC_OK ||
+	    (rc = admin_arg_i64(admin, "now", 0, INT64_MAX / 2, &admin->now)) != RC_OK ||
+	    (rc = admin_find(admin, &project)) != RC_OK)
+		return rc;
+	max_age_s = project->init_data_age_s;
+	rc = admin_arg_i64(admin, "max_age", 0, INT64_MAX / 2, &max_age_s);
+	if (rc == RC_OK) {
+		verdict = judge(admin, project, init_data, max_age_s);
+		admin_put_bool(admin, admin->result, "accept", strcmp(verdict.reason, "ok") == 0);
+		admin_put_str(admin, admin->result, "reason", str_c(verdict.reason));
+		admin_put_str(admin, admin->result, "explain", str_c(verdict.explain));
+	}
+	if (rc == RC_OK && verdict.is_genuine) {
+		admin_put_i64(admin, admin->result, "user", (int64_t)verdict.user.telegram_id);
+		admin_put_str(admin, admin->result, "first_name", verdict.user.first_name);
+		admin_put_str(admin, admin->result, "last_name", verdict.user.last_name);
+		admin_put_str(admin, admin->result, "username", verdict.user.username);
+		admin_put_i64(admin, admin->result, "auth_date", verdict.user.auth_date);
+	}
+	project_unref(project);
+	return rc;
+}
+
+/* --- the table --- */
+
+static const struct {
+	const char *name;
+	admin_command *run;
+	const char *args;	/* all that it knows */
+	bool changes;		/* something, so the log says so */
+} commands[] = {
+	{ "project.create",  admin_project_create,  "name bots",                      true },
+	{ "project.list",    admin_project_list,    "",                               false },
+	{ "project.show",    admin_project_show,    "project",                        false },
+	{ "project.rename",  admin_project_rename,  "project name",                   true },
+	{ "project.disable", admin_project_disable, "project",                        true },
+	{ "project.enable",  admin_project_enable,  "project",                        true },
+	{ "project.delete",  admin_project_delete,  "project",                        true },
+	{ "key.create",      admin_key_create,      "project name right",             true },
+	{ "key.list",        admin_key_list,        "project",                        false },
+	{ "key.revoke",      admin_key_revoke,      "project id",                     true },
+	{ "status",          status,                "",                               false },
+	{ "check-initdata",  check_initdata,        "project init_data now max_age",  false },
+};
+
+static enum rc run_row(struct admin *admin, size_t row)
+{
+	enum rc rc = admin_knows_only(admin, admin->args, commands[row].args);
+
+	if (rc == RC_OK)
+		rc = commands[row].run(admin);
+	if (rc == RC_OK && admin->failed)
+		rc = RC_NO_MEMORY;
+	if (commands[row].changes)
+		LOG_INFO("administration", LOG_STR("command", commands[row].name),
+			 LOG_STR("outcome", rc_info(rc)->code));
+	return rc;
+}
+
+enum rc admin_run(const struct app *app, struct str command, json_object *args,
+		  struct arena *arena, struct admin_answer *answer)
+{
+	struct admin admin = { .app = app, .arena = arena, .args = args, .now = clock_wall_s() };
+	size_t row = 0;
+	enum rc rc;
+
+	while (row < sizeof commands / sizeof commands[0] && !str_eq(command, str_c(commands[row].name)))
+		row++;
+	if (row == sizeof commands / sizeof commands[0])
+		rc = admin_fail(&admin, RC_NO_SUCH_ROUTE, "this tmakvd knows no command '%.*s'", STR(command));
+	else if ((admin.result = json_object_new_object()) == NULL)
+		rc = RC_NO_MEMORY;
+	else
+		rc = run_row(&admin, row);
+	if (rc == RC_OK) {
+		answer->result = admin.result;
+		return RC_OK;
+	}
+	json_object_put(admin.result);
+	answer->detail = admin.detail;
+	return rc;
+}

@@ -1,0 +1,350 @@
+/*
+ * test_serve_admin.c - the commands of the control socket, on a real store.
+ */
+#include "config.h"
+
+#include "store_fixture.h"
+
+#include "auth/initdata.h"
+#include "base/clock.h"
+#include "base/jdoc.h"
+#include "project/project.h"
+#include "serve/control.h"
+
+#define SECRET_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define SECRET_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define KEY_TEST "40055058a4ee38156a06562e52eece92a771bcd8346a8c4615cb7376eddf72ec"
+
+static struct fixture fixture;
+static struct registry *registry;
+static struct arena *arena;
+static struct app app;
+static json_object *result;	/* of the last command */
+static struct str detail;
+
+static int start(void **state)
+{
+	(void)state;
+	fixture_start(&fixture);
+	assert_int_equal(registry_open(&registry, fixture.store, &fixture.conf), RC_OK);
+	arena = arena_new(1 << 20);
+	app = (struct app){ .conf = &fixture.conf, .store = fixture.store, .registry = registry };
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	json_object_put(result);
+	result = NULL;
+	arena_free(arena);
+	registry_close(registry);
+	fixture_stop(&fixture);
+	return 0;
+}
+
+/* ARGS in JSON with ' for ", which is easier to read here. */
+static enum rc run(const char *command, const char *args_text)
+{
+	struct admin_answer answer = { NULL, { NULL, 0 } };
+	char text[4096];
+	json_object *args;
+	enum rc rc;
+
+	snprintf(text, sizeof text, "%s", args_text);
+	for (char *p = text; *p != '\0'; p++)
+		if (*p == '\'')
+			*p = '"';
+	args = jdoc_read(str_c(text), 8);
+	assert_non_null(args);
+	json_object_put(result);
+	rc = admin_run(&app, str_c(command), args, arena, &answer);
+	json_object_put(args);
+	result = answer.result;
+	detail = answer.detail;
+	assert_int_equal(rc == RC_OK, result != NULL);
+	return rc;
+}
+
+static const char *text_of(json_object *object, const char *name)
+{
+	struct str s = STR_LIT("");
+
+	jdoc_str(object, name, &s);
+	return arena_dup(arena, s).p;
+}
+
+static int64_t number_of(json_object *object, const char *name)
+{
+	int64_t n = -1;
+
+	jdoc_i64(object, name, &n);
+	return n;
+}
+
+static json_object *part(const char *name)
+{
+	json_object *object = NULL;
+
+	assert_true(json_object_object_get_ex(result, name, &object));
+	return object;
+}
+
+static json_object *element(const char *array, size_t i)
+{
+	return json_object_array_get_idx(part(array), i);
+}
+
+static void a_project_shows_what_it_was_made_with(void **state)
+{
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'shop','bots':[{'id':42,'secret':'" SECRET_A "'},"
+			     "{'id':9007199254740991,'environment':'test'}]}"), RC_OK);
+	assert_int_equal(run("project.show", "{'project':'shop'}"), RC_OK);
+	assert_string_equal(text_of(result, "name"), "shop");
+	assert_string_equal(text_of(result, "state"), "active");
+	assert_int_equal(strlen(text_of(result, "id")), 36);
+	assert_int_equal(strlen(text_of(result, "namespace_id")), 32);
+	assert_null(strchr(text_of(result, "namespace_id"), '-'));
+	assert_int_equal(json_object_array_length(part("bots")), 2);
+	assert_int_equal(number_of(element("bots", 0), "id"), 42);
+	assert_string_equal(text_of(element("bots", 0), "mode"), "hmac");
+	assert_int_equal(number_of(element("bots", 1), "id"), 9007199254740991);
+	assert_string_equal(text_of(element("bots", 1), "mode"), "ed25519");
+	assert_string_equal(text_of(element("bots", 1), "environment"), "test");
+	assert_string_equal(text_of(element("bots", 1), "public_key"), KEY_TEST);
+	assert_int_equal(number_of(part("usage"), "keys"), 0);
+	assert_int_equal(number_of(part("limits"), "write_limit"), 1000);
+}
+
+static void no_answer_holds_a_bots_secret(void **state)
+{
+	static const char *const commands[][2] = {
+		{ "project.list", "{}" }, { "project.show", "{'project':'shop'}" },
+		{ "project.disable", "{'project':'shop'}" }, { "project.rename", "{'project':'shop','name':'shop-2'}" },
+		{ "status", "{}" },
+	};
+
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'shop','bots':[{'id':42,'secret':'" SECRET_A "'}]}"), RC_OK);
+	for (size_t i = 0; i <= sizeof commands / sizeof commands[0]; i++) {
+		assert_null(strstr(jdoc_text(result, arena).p, "aaaaaaaa"));
+		assert_null(strstr(jdoc_text(result, arena).p, "AAAAAAAA"));
+		if (i < sizeof commands / sizeof commands[0])
+			assert_int_equal(run(commands[i][0], commands[i][1]), RC_OK);
+	}
+}
+
+static void two_secrets_of_one_bot_are_one_bot(void **state)
+{
+	const struct project *project;
+
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'shop','bots':[{'id':42,'secret':'" SECRET_A "'},"
+			     "{'id':42,'secret':'" SECRET_B "'}]}"), RC_OK);
+	assert_int_equal(json_object_array_length(part("bots")), 1);
+	assert_int_equal(number_of(element("bots", 0), "secrets"), 2);
+	project = registry_find(registry, STR_LIT("shop"));
+	assert_int_equal(project->bots[0].n_secrets, 2);
+	assert_int_equal(project->bots[0].secrets[0][0], 0xaa);
+	assert_int_equal(project->bots[0].secrets[1][31], 0xbb);
+	project_unref(project);
+}
+
+static void arguments_that_make_no_sense_are_refused(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "project.create", "{}" },
+		{ "project.create", "{'name':1}" },
+		{ "project.create", "{'name':'Shop'}" },
+		{ "project.create", "{'name':'a','colour':'red'}" },
+		{ "project.create", "{'name':'a','bots':{}}" },
+		{ "project.create", "{'name':'a','bots':[1]}" },
+		{ "project.create", "{'name':'a','bots':[{}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':0}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':9007199254740992}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':'1'}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':1.5}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':1,'token':'1:a'}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':1,'secret':'aa'}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':1,'secret':null}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':1,'environment':'moon'}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':1,'environment':1}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':1,'public_key':'00'}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':1,'public_key':'" KEY_TEST "','environment':'test'}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':1},{'id':1}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':1},{'id':1,'secret':'" SECRET_A "'}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':1,'secret':'" SECRET_A "'},{'id':1,'secret':'" SECRET_A "'}]}" },
+		{ "project.create", "{'name':'a','bots':[{'id':1},{'id':2},{'id':3},{'id':4},{'id':5},{'id':6},{'id':7},"
+				    "{'id':8},{'id':9}]}" },
+		{ "project.show", "{}" },
+		{ "project.rename", "{'project':'shop','name':'-'}" },
+		{ "project.rename", "{'project':'shop'}" },
+		{ "key.create", "{'project':'shop'}" },
+		{ "key.create", "{'project':'shop','right':'write'}" },
+		{ "key.create", "{'project':'shop','right':'read','name':7}" },
+		{ "key.revoke", "{'project':'shop'}" },
+		{ "status", "{'verbose':true}" },
+		{ "check-initdata", "{'project':'shop'}" },
+		{ "check-initdata", "{'project':'shop','init_data':'','now':-1}" },
+		{ "check-initdata", "{'project':'shop','init_data':'','max_age':'1'}" },
+	};
+
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'shop'}"), RC_OK);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		if (run(bad[i][0], bad[i][1]) != RC_BAD_REQUEST)
+			fail_msg("accepted: %s %s", bad[i][0], bad[i][1]);
+		assert_true(detail.n != 0);
+	}
+	assert_int_equal(run("project.list", "{}"), RC_OK);
+	assert_int_equal(json_object_array_length(part("projects")), 1);
+}
+
+static void eight_bots_fit(void **state)
+{
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'a','bots':[{'id':1},{'id':2},{'id':3},{'id':4},{'id':5},{'id':6},"
+			     "{'id':7},{'id':8}]}"), RC_OK);
+	assert_int_equal(json_object_array_length(part("bots")), 8);
+}
+
+static void what_is_missing_or_taken_is_said(void **state)
+{
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'shop'}"), RC_OK);
+	assert_int_equal(run("project.create", "{'name':'shop'}"), RC_CONFLICT);
+	assert_non_null(strstr(detail.p, "'shop'"));
+	assert_int_equal(run("project.create", "{'name':'other'}"), RC_OK);
+	assert_int_equal(run("project.rename", "{'project':'other','name':'shop'}"), RC_CONFLICT);
+	assert_int_equal(run("project.show", "{'project':'none'}"), RC_KEY_NOT_FOUND);
+	assert_non_null(strstr(detail.p, "'none'"));
+	assert_int_equal(run("project.delete", "{'project':'none'}"), RC_KEY_NOT_FOUND);
+	assert_int_equal(run("key.list", "{'project':'none'}"), RC_KEY_NOT_FOUND);
+	assert_int_equal(run("key.revoke", "{'project':'shop','id':'0123456789abcdef'}"), RC_KEY_NOT_FOUND);
+	assert_int_equal(run("project.paint", "{'project':'shop'}"), RC_NO_SUCH_ROUTE);
+	assert_int_equal(run("", "{}"), RC_NO_SUCH_ROUTE);
+}
+
+static void a_project_is_renamed_switched_and_deleted(void **state)
+{
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'shop'}"), RC_OK);
+	assert_int_equal(run("project.rename", "{'project':'shop','name':'store'}"), RC_OK);
+	assert_string_equal(text_of(result, "name"), "store");
+	assert_int_equal(run("project.disable", "{'project':'store'}"), RC_OK);
+	assert_string_equal(text_of(result, "state"), "disabled");
+	assert_int_equal(run("project.disable", "{'project':'store'}"), RC_OK);
+	assert_int_equal(run("project.enable", "{'project':'store'}"), RC_OK);
+	assert_string_equal(text_of(result, "state"), "active");
+	assert_int_equal(run("project.delete", "{'project':'store'}"), RC_OK);
+	assert_string_equal(text_of(result, "name"), "store");
+	assert_int_equal(run("project.list", "{}"), RC_OK);
+	assert_int_equal(json_object_array_length(part("projects")), 0);
+}
+
+static void an_api_key_is_shown_once_and_works_until_revoked(void **state)
+{
+	struct credential credential;
+	const char *key, *id;
+	char args[200];
+
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'shop'}"), RC_OK);
+	assert_int_equal(run("key.create", "{'project':'shop','right':'read','name':'cron'}"), RC_OK);
+	key = text_of(result, "key");
+	id = text_of(result, "id");
+	assert_true(registry_credential(registry, str_c(key), clock_wall_s(), &credential));
+	assert_int_equal(credential.right, KEY_READ);
+	assert_string_equal(text_of(result, "project"), "shop");
+
+	assert_int_equal(run("key.list", "{'project':'shop'}"), RC_OK);
+	assert_int_equal(json_object_array_length(part("keys")), 1);
+	assert_string_equal(text_of(element("keys", 0), "id"), id);
+	assert_string_equal(text_of(element("keys", 0), "name"), "cron");
+	assert_string_equal(text_of(element("keys", 0), "right"), "read");
+	assert_null(strstr(jdoc_text(result, arena).p, key));
+
+	snprintf(args, sizeof args, "{'project':'shop','id':'%s'}", id);
+	assert_int_equal(run("key.revoke", args), RC_OK);
+	assert_false(registry_credential(registry, str_c(key), clock_wall_s(), &credential));
+	assert_int_equal(run("key.revoke", args), RC_KEY_NOT_FOUND);
+}
+
+static void status_counts_everything(void **state)
+{
+	int64_t projects;
+
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'a'}"), RC_OK);
+	assert_int_equal(run("project.create", "{'name':'b'}"), RC_OK);
+	metric_add(metric_slot(), METRIC_WRITES, 5);
+	assert_int_equal(run("status", "{}"), RC_OK);
+	projects = number_of(result, "projects");
+	assert_int_equal(projects, 2);
+	assert_string_equal(text_of(result, "version"), PACKAGE_VERSION);
+	assert_int_equal(number_of(result, "pid"), getpid());
+	assert_true(number_of(part("metrics"), "writes") >= 5);
+	assert_int_equal(json_object_object_length(part("metrics")), METRIC__COUNT);
+	assert_true(number_of(part("store"), "free_bytes") > 0);
+	assert_string_equal(text_of(part("settings"), "data_dir"), fixture.dir);
+}
+
+/* A string that Telegram signed; test_auth_initdata.c has many more. */
+#define PUBLISHED "query_id=AAHdF6IQAAAAAN0XohDhrOrc&user=%7B%22id%22%3A279058397%2C%22first_name%22%3A%22Vladislav%22%2C" \
+	"%22last_name%22%3A%22Kibenko%22%2C%22username%22%3A%22vdkfrost%22%2C%22language_code%22%3A%22ru%22%2C" \
+	"%22is_premium%22%3Atrue%7D&auth_date=1662771648&hash=c501b71e775f74ce10e377dea85a7ea24ecd640b223ea86dfe453e0eaed2e2b2"
+#define ASK "{'project':'shop','init_data':'" PUBLISHED "','now':"
+
+static void initdata_is_judged_as_a_sign_in_would_be(void **state)
+{
+	static const char token[] = "5768337691:AAH5YkoiEuPk8-FZa32hStHTqXiLPtAEhx8";
+	uint8_t secret[BOT_SECRET_SIZE];
+	struct bot bot = { .n_secrets = 1 };
+	const struct project *project;
+
+	(void)state;
+	assert_true(initdata_secret(str_c(token), secret, &bot.id));
+	memcpy(bot.secrets[0], secret, sizeof secret);
+	assert_int_equal(project_create(registry, STR_LIT("shop"), &bot, 1, &project), RC_OK);
+	project_unref(project);
+
+	assert_int_equal(run("check-initdata", ASK "1662771648}"), RC_OK);
+	assert_string_equal(text_of(result, "reason"), "ok");
+	assert_true(json_object_get_boolean(part("accept")));
+	assert_int_equal(number_of(result, "user"), 279058397);
+	assert_string_equal(text_of(result, "username"), "vdkfrost");
+
+	assert_int_equal(run("check-initdata", ASK "1662858049}"), RC_OK);
+	assert_string_equal(text_of(result, "reason"), "expired");
+	assert_false(json_object_get_boolean(part("accept")));
+	assert_false(jdoc_has(result, "user"));
+
+	assert_int_equal(project_set_state(registry, STR_LIT("shop"), PROJECT_DISABLED), RC_OK);
+	assert_int_equal(run("check-initdata", ASK "1662771648}"), RC_OK);
+	assert_string_equal(text_of(result, "reason"), "project_disabled");
+	assert_false(json_object_get_boolean(part("accept")));
+
+	assert_int_equal(run("project.create", "{'name':'server-only'}"), RC_OK);
+	assert_int_equal(run("check-initdata", "{'project':'server-only','init_data':'" PUBLISHED "'}"), RC_OK);
+	assert_false(json_object_get_boolean(part("accept")));
+	assert_non_null(strstr(text_of(result, "explain"), "no bot"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_project_shows_what_it_was_made_with, start, stop),
+		cmocka_unit_test_setup_teardown(no_answer_holds_a_bots_secret, start, stop),
+		cmocka_unit_test_setup_teardown(two_secrets_of_one_bot_are_one_bot, start, stop),
+		cmocka_unit_test_setup_teardown(arguments_that_make_no_sense_are_refused, start, stop),
+		cmocka_unit_test_setup_teardown(eight_bots_fit, start, stop),
+		cmocka_unit_test_setup_teardown(what_is_missing_or_taken_is_said, start, stop),
+		cmocka_unit_test_setup_teardown(a_project_is_renamed_switched_and_deleted, start, stop),
+		cmocka_unit_test_setup_teardown(an_api_key_is_shown_once_and_works_until_revoked, start, stop),
+		cmocka_unit_test_setup_teardown(status_counts_everything, start, stop),
+		cmocka_unit_test_setup_teardown(initdata_is_judged_as_a_sign_in_would_be, start, stop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

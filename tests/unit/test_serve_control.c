@@ -1,0 +1,365 @@
+/*
+ * test_serve_control.c - the control socket: lines in, lines out, and nobody waits for another.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/jdoc.h"
+#include "base/log.h"
+#include "serve/control.h"
+
+enum { LINE_LIMIT = 64 * 1024, BIG = 4 << 20, ANSWER_MAX = BIG + 1000, AT_ONCE_MS = 2000 };
+
+static struct control *control;
+static struct sockaddr_un address = { .sun_family = AF_UNIX };
+static char dir[64];
+static int listener;
+static char answer[ANSWER_MAX];
+
+/* Stands in for the table of admin.c. */
+enum rc admin_run(const struct app *app, struct str command, json_object *args,
+		  struct arena *arena, struct admin_answer *out)
+{
+	(void)app;
+	if (str_eq(command, STR_LIT("echo"))) {
+		out->result = json_object_new_object();
+		json_object_object_add(out->result, "args", json_object_get(args));
+		return RC_OK;
+	}
+	if (str_eq(command, STR_LIT("big"))) {
+		char *p = calloc(1, BIG);
+
+		memset(p, 'x', BIG);
+		out->result = json_object_new_object();
+		jdoc_add_str(out->result, "big", str_make(p, BIG));
+		free(p);
+		return RC_OK;
+	}
+	if (str_eq(command, STR_LIT("conflict"))) {
+		out->detail = arena_printf(arena, "a \"quoted\" sentence");
+		return RC_CONFLICT;
+	}
+	return str_eq(command, STR_LIT("missing")) ? RC_KEY_NOT_FOUND : RC_NO_SUCH_ROUTE;
+}
+
+static int start(void **state)
+{
+	(void)state;
+	log_open("test", LOG_LEVEL_ERROR);
+	snprintf(dir, sizeof dir, "/tmp/tmakv-control.XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock", dir);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(listen(listener, 16), 0);
+	control = control_start(NULL, listener);
+	assert_non_null(control);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	control_stop(control);
+	close(listener);
+	unlink(address.sun_path);
+	rmdir(dir);
+	return 0;
+}
+
+static int dial(void)
+{
+	const struct timeval limit = { .tv_sec = 20 };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+	return fd;
+}
+
+static void say(int fd, struct str text)
+{
+	while (text.n != 0) {
+		ssize_t n = send(fd, text.p, text.n, MSG_NOSIGNAL);
+
+		if (n < 0)
+			return;
+		text = str_skip(text, (size_t)n);
+	}
+}
+
+/* The next line, without its end; "" when the connection has ended. */
+static const char *hear(int fd)
+{
+	size_t n = 0;
+
+	while (n + 1 < sizeof answer && recv(fd, answer + n, 1, 0) == 1 && answer[n] != '\n')
+		n++;
+	answer[n] = '\0';
+	return answer;
+}
+
+static const char *ask(int fd, const char *text)
+{
+	say(fd, str_c(text));
+	return hear(fd);
+}
+
+static bool has_ended(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, 0) <= 0;
+}
+
+static void a_command_is_run_and_answered(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	assert_string_equal(ask(fd, "{\"command\":\"echo\",\"args\":{\"a\":[1,\"z\"]}}\n"),
+			    "{\"ok\":true,\"result\":{\"args\":{\"a\":[1,\"z\"]}}}");
+	close(fd);
+}
+
+static void a_connection_takes_one_request_after_the_other(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_string_equal(ask(fd, "{\"command\":\"echo\"}\n"), "{\"ok\":true,\"result\":{\"args\":null}}");
+	close(fd);
+}
+
+static void lines_that_come_together_are_answered_one_by_one(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	assert_string_equal(ask(fd, "{\"command\":\"echo\"}\n{\"command\":\"missing\"}\n{\"command\":\"ec"),
+			    "{\"ok\":true,\"result\":{\"args\":null}}");
+	assert_non_null(strstr(hear(fd), "\"code\":\"not_found\""));
+	assert_string_equal(ask(fd, "ho\"}\n"), "{\"ok\":true,\"result\":{\"args\":null}}");
+	close(fd);
+}
+
+static void errors_have_a_code_and_a_sentence(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	assert_string_equal(ask(fd, "{\"command\":\"conflict\"}\n"),
+			    "{\"ok\":false,\"code\":\"conflict\",\"error\":\"a \\\"quoted\\\" sentence\"}");
+	assert_non_null(strstr(ask(fd, "{\"command\":\"\"}\n"), "\"code\":\"no_such_route\""));
+	close(fd);
+}
+
+static void garbage_is_refused_and_the_connection_goes_on(void **state)
+{
+	static const char *const garbage[] = {
+		"\n", "x\n", "null\n", "[]\n", "{}\n", "{\"command\":1}\n", "{\"command\":\"echo\",\"args\":[]}\n",
+		"{\"command\":\"echo\",\"args\":null}\n", "{\"command\":\"echo\",\"command\":\"echo\"}\n",
+		"{\"command\":\"echo\"}{\"command\":\"echo\"}\n", "\xff\n",
+		"{\"command\":\"echo\",\"args\":{\"a\":[[[[[[[[[]]]]]]]]]}}\n",
+	};
+	int fd = dial();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++)
+		assert_non_null(strstr(ask(fd, garbage[i]), "\"code\":\"bad_request\""));
+	assert_non_null(strstr(ask(fd, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	close(fd);
+}
+
+/* A request of N bytes and its line end. */
+static struct str request_of(char *p, size_t n)
+{
+	static const char head[] = "{\"command\":\"echo\",\"args\":{\"a\":\"", tail[] = "\"}}";
+
+	memset(p, 'a', n);
+	memcpy(p, head, sizeof head - 1);
+	memcpy(p + n - (sizeof tail - 1), tail, sizeof tail - 1);
+	p[n] = '\n';
+	return str_make(p, n + 1);
+}
+
+static void a_line_may_be_long_but_not_longer(void **state)
+{
+	static char text[LINE_LIMIT + 2];
+	int fd = dial();
+
+	(void)state;
+	say(fd, request_of(text, LINE_LIMIT));
+	assert_non_null(strstr(hear(fd), "\"ok\":true"));
+	say(fd, request_of(text, LINE_LIMIT + 1));
+	assert_non_null(strstr(hear(fd), "\"code\":\"value_too_large\""));
+	assert_true(has_ended(fd));
+	close(fd);
+}
+
+static void silent_clients_hold_up_nobody(void **state)
+{
+	uint64_t start_us = clock_mono_us();
+	int silent[5], fd;
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++) {
+		silent[i] = dial();
+		say(silent[i], STR_LIT("{\"command\":"));
+	}
+	fd = dial();
+	assert_non_null(strstr(ask(fd, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	assert_true(clock_mono_us() - start_us < AT_ONCE_MS * 1000);
+	close(fd);
+	for (size_t i = 0; i < 5; i++)
+		close(silent[i]);
+}
+
+static void a_client_that_does_not_read_holds_up_nobody(void **state)
+{
+	uint64_t start_us = clock_mono_us();
+	int lazy = dial(), fd = dial();
+
+	(void)state;
+	say(lazy, STR_LIT("{\"command\":\"big\"}\n{\"command\":\"echo\"}\n"));
+	for (int i = 0; i < 3; i++)
+		assert_non_null(strstr(ask(fd, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	assert_true(clock_mono_us() - start_us < AT_ONCE_MS * 1000);
+	close(fd);
+	/* And its answer has waited for it, whole. */
+	assert_int_equal(strlen(hear(lazy)), BIG + strlen("{\"ok\":true,\"result\":{\"big\":\"\"}}"));
+	assert_non_null(strstr(hear(lazy), "\"ok\":true"));
+	close(lazy);
+}
+
+static void more_clients_than_places_are_served_when_others_leave(void **state)
+{
+	int first[8], later;
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++) {
+		first[i] = dial();
+		assert_non_null(strstr(ask(first[i], "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	}
+	later = dial();
+	say(later, STR_LIT("{\"command\":\"echo\"}\n"));
+	close(first[3]);
+	assert_non_null(strstr(hear(later), "\"ok\":true"));
+	close(later);
+	for (size_t i = 0; i < 8; i++)
+		if (i != 3)
+			close(first[i]);
+}
+
+static void silent_clients_give_up_their_places_in_time(void **state)
+{
+	uint64_t start_us = clock_mono_us();
+	int silent[8], later;
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++)
+		silent[i] = dial();
+	later = dial();
+	assert_non_null(strstr(ask(later, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	assert_true(clock_mono_us() - start_us > 4000 * 1000);
+	for (size_t i = 0; i < 8; i++) {
+		assert_true(has_ended(silent[i]));
+		close(silent[i]);
+	}
+	close(later);
+}
+
+static void a_client_that_has_said_all_is_still_answered(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	say(fd, STR_LIT("{\"command\":\"echo\"}\n"));
+	shutdown(fd, SHUT_WR);
+	assert_non_null(strstr(hear(fd), "\"ok\":true"));
+	assert_true(has_ended(fd));
+	close(fd);
+}
+
+static void other_users_are_refused(void **state)
+{
+	int status;
+	pid_t child;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	/* As if somebody had opened the socket to all: the check behind it must hold. */
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_int_equal(chmod(address.sun_path, 0777), 0);
+	child = fork();
+	if (child == 0) {
+		int fd;
+
+		if (setuid(65534) != 0)
+			_exit(2);
+		fd = dial();
+		if (strstr(ask(fd, "{\"command\":\"echo\"}\n"), "\"code\":\"forbidden\"") == NULL)
+			_exit(1);
+		_exit(has_ended(fd) ? 0 : 3);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void stopping_closes_clients_and_leaves_the_listener(void **state)
+{
+	int quiet = dial(), busy = dial(), fd;
+
+	(void)state;
+	say(busy, STR_LIT("{\"command\":\"big\"}\n"));
+	assert_non_null(strstr(ask(quiet, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	control_stop(control);
+	assert_true(has_ended(quiet));
+	close(quiet);
+	close(busy);
+	fd = dial();
+	control = control_start(NULL, listener);
+	assert_non_null(control);
+	assert_non_null(strstr(ask(fd, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_command_is_run_and_answered, start, stop),
+		cmocka_unit_test_setup_teardown(a_connection_takes_one_request_after_the_other, start, stop),
+		cmocka_unit_test_setup_teardown(lines_that_come_together_are_answered_one_by_one, start, stop),
+		cmocka_unit_test_setup_teardown(errors_have_a_code_and_a_sentence, start, stop),
+		cmocka_unit_test_setup_teardown(garbage_is_refused_and_the_connection_goes_on, start, stop),
+		cmocka_unit_test_setup_teardown(a_line_may_be_long_but_not_longer, start, stop),
+		cmocka_unit_test_setup_teardown(silent_clients_hold_up_nobody, start, stop),
+		cmocka_unit_test_setup_teardown(a_client_that_does_not_read_holds_up_nobody, start, stop),
+		cmocka_unit_test_setup_teardown(more_clients_than_places_are_served_when_others_leave, start, stop),
+		cmocka_unit_test_setup_teardown(silent_clients_give_up_their_places_in_time, start, stop),
+		cmocka_unit_test_setup_teardown(a_client_that_has_said_all_is_still_answered, start, stop),
+		cmocka_unit_test_setup_teardown(other_users_are_refused, start, stop),
+		cmocka_unit_test_setup_teardown(stopping_closes_clients_and_leaves_the_listener, start, stop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
