@@ -1,0 +1,333 @@
+/*
+ * args.c - the command line: words, options, and which command they make.
+ *
+ * Options may stand anywhere, so all of them are in one table, and each command says
+ * which it takes. What a person typed wrongly is only repeated here when it cannot be
+ * a secret: the value of an option that does not exist may well be a bot's token.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "ctl/ctl.h"
+#include "ctl/table.h"
+
+static const struct {
+	const char *name;
+	char letter;		/* 0: none */
+	const char *value;	/* what it takes, for the help; NULL: nothing */
+	const char *help;
+} table[OPTION__COUNT] = {
+	[OPTION_JSON]           = { "json",           0,   NULL,   "one line of JSON on standard output, for programs" },
+	[OPTION_CONTROL]        = { "control",        0,   "PATH", "the control socket of the tmakvd to ask" },
+	[OPTION_CONFIG]         = { "config",         'c', "FILE", "tmakvd's configuration, which names its control socket" },
+	[OPTION_HELP]           = { "help",           'h', NULL,   "what there is, or what a command does" },
+	[OPTION_VERSION]        = { "version",        'V', NULL,   "the version" },
+	[OPTION_BOT_TOKEN_FILE] = { "bot-token-file", 0,   "FILE", "a bot, by a file with its token; - is standard input" },
+	[OPTION_BOT_ID]         = { "bot-id",         0,   "ID",   "a bot, by its id alone: initData is checked with Telegram's key" },
+	[OPTION_TEST]           = { "test",           0,   NULL,   "that --bot-id lives in Telegram's test environment" },
+	[OPTION_PUBLIC_KEY]     = { "public-key",     0,   "HEX",  "check that --bot-id with this Ed25519 key instead" },
+	[OPTION_NAME]           = { "name",           0,   "NAME", "what the key is for" },
+	[OPTION_READ_ONLY]      = { "read-only",      0,   NULL,   "the key may read, not write" },
+	[OPTION_YES]            = { "yes",            0,   NULL,   "do not ask" },
+	[OPTION_PROJECT]        = { "project",        0,   "P",    "the project: its name or id" },
+	[OPTION_JWKS]           = { "jwks",           0,   "FILE", "the published keys, as /.well-known/jwks.json answers them" },
+	[OPTION_NOW]            = { "now",            0,   "T",    "the time to check at, in seconds since 1970; default: now" },
+	[OPTION_MAX_AGE]        = { "max-age",        0,   "S",    "oldest initData that is accepted, in seconds" },
+};
+
+/* --- words and options --- */
+
+static bool by_name(struct str name, enum ctl_option *option)
+{
+	for (size_t i = 0; i < OPTION__COUNT; i++)
+		if (str_eq(name, str_c(table[i].name))) {
+			*option = (enum ctl_option)i;
+			return true;
+		}
+	return false;
+}
+
+static bool by_letter(char letter, enum ctl_option *option)
+{
+	for (size_t i = 0; i < OPTION__COUNT; i++)
+		if (table[i].letter == letter) {
+			*option = (enum ctl_option)i;
+			return true;
+		}
+	return false;
+}
+
+static enum ctl_exit unknown_option(const struct ctl *ctl, struct str name)
+{
+	const char *names[OPTION__COUNT], *near;
+	char text[40];
+
+	for (size_t i = 0; i < OPTION__COUNT; i++)
+		names[i] = table[i].name;
+	if (name.n >= sizeof text)
+		return ctl_usage(ctl, "there is no such option; see tmakvctl --help");
+	snprintf(text, sizeof text, "%.*s", STR(name));
+	near = nearest(text, names, OPTION__COUNT);
+	if (near == NULL)
+		return ctl_usage(ctl, "there is no option --%s; see tmakvctl --help", text);
+	return ctl_usage(ctl, "there is no option --%s; did you mean --%s?", text, near);
+}
+
+static void give(struct ctl *ctl, enum ctl_option option, const char *value)
+{
+	ctl->given[ctl->n_given++] = (struct ctl_given){ option, value };
+	if (option == OPTION_JSON)
+		ctl->json = true;
+}
+
+/* The option ARGV[*I] begins; *I moves to its last word. */
+static enum ctl_exit read_option(struct ctl *ctl, int argc, char **argv, int *i)
+{
+	const char *arg = argv[*i];
+	struct str name, value;
+	enum ctl_option option;
+	bool has_value = str_cut(str_c(arg + 1 + (arg[1] == '-')), '=', &name, &value);
+
+	if (arg[1] != '-') {
+		if (!by_letter(arg[1], &option))
+			return ctl_usage(ctl, "there is no option -%c; see tmakvctl --help", arg[1]);
+		if (arg[2] != '\0')
+			return ctl_usage(ctl, "-%c stands alone, its value is the next word", arg[1]);
+		name = str_c(table[option].name);
+		has_value = false;
+	} else if (!by_name(name, &option)) {
+		return unknown_option(ctl, name);
+	}
+	if (table[option].value == NULL) {
+		if (has_value)
+			return ctl_usage(ctl, "--%s takes no value", table[option].name);
+		give(ctl, option, NULL);
+		return CTL_OK;
+	}
+	if (has_value) {
+		give(ctl, option, value.p);
+		return CTL_OK;
+	}
+	/* "--control --json" is a value forgotten; who means it writes "--control=--json". */
+	if (*i + 1 == argc || strncmp(argv[*i + 1], "--", 2) == 0)
+		return ctl_usage(ctl, "--%s needs a value: --%s %s", table[option].name, table[option].name,
+				 table[option].value);
+	give(ctl, option, argv[++*i]);
+	return CTL_OK;
+}
+
+enum ctl_exit args_read(struct ctl *ctl, int argc, char **argv)
+{
+	bool only_words = false;
+	enum ctl_exit exit;
+
+	ctl->words = arena_zero(ctl->arena, (size_t)argc * sizeof ctl->words[0]);
+	ctl->given = arena_zero(ctl->arena, (size_t)argc * sizeof ctl->given[0]);
+	if (ctl->words == NULL || ctl->given == NULL)
+		ctl_no_memory();
+	/* Known before the first mistake, which is then told as JSON. */
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		ctl->json = ctl->json || strcmp(argv[i], "--json") == 0;
+	for (int i = 1; i < argc; i++) {
+		if (only_words || argv[i][0] != '-' || argv[i][1] == '\0')
+			ctl->words[ctl->n_words++] = argv[i];
+		else if (strcmp(argv[i], "--") == 0)
+			only_words = true;
+		else if ((exit = read_option(ctl, argc, argv, &i)) != CTL_OK)
+			return exit;
+	}
+	return CTL_OK;
+}
+
+bool args_has(const struct ctl *ctl, enum ctl_option option)
+{
+	for (size_t i = 0; i < ctl->n_given; i++)
+		if (ctl->given[i].option == option)
+			return true;
+	return false;
+}
+
+const char *args_value(const struct ctl *ctl, enum ctl_option option)
+{
+	const char *value = NULL;
+
+	for (size_t i = 0; i < ctl->n_given; i++)
+		if (ctl->given[i].option == option)
+			value = ctl->given[i].value;
+	return value;
+}
+
+enum ctl_exit args_i64(struct ctl *ctl, enum ctl_option option, int64_t min, int64_t max, int64_t *value)
+{
+	const char *text = args_value(ctl, option);
+	uint64_t number;
+
+	if (text == NULL)
+		return CTL_OK;
+	if (!str_to_u64(str_c(text), (uint64_t)min, (uint64_t)max, &number))
+		return ctl_usage(ctl, "--%s needs a whole number from %" PRId64 " to %" PRId64,
+				 table[option].name, min, max);
+	*value = (int64_t)number;
+	return CTL_OK;
+}
+
+void args_print_options(unsigned mask)
+{
+	char name[40];
+
+	for (size_t i = 0; i < OPTION__COUNT; i++) {
+		const char *value = table[i].value;
+		const char letter[] = { '-', table[i].letter, ',', ' ', '\0' };
+
+		if ((mask & OPTION_BIT(i)) == 0)
+			continue;
+		snprintf(name, sizeof name, "%s--%s%s%s", table[i].letter != 0 ? letter : "", table[i].name,
+			 value != NULL ? " " : "", value != NULL ? value : "");
+		printf("  %-21s  %s\n", name, table[i].help);
+	}
+}
+
+/* --- which command --- */
+
+/* Whether the words begin with COMMAND's; *N is how many those are. */
+static bool begins_with(const struct ctl *ctl, const char *command, size_t *n)
+{
+	struct str rest = str_c(command), word;
+
+	for (*n = 0; rest.n != 0; (*n)++) {
+		str_cut(rest, ' ', &word, &rest);
+		if (*n == ctl->n_words || !str_eq(word, str_c(ctl->words[*n])))
+			return false;
+	}
+	return true;
+}
+
+/* No command has these words: say which may have been meant. */
+static enum ctl_exit unknown_command(struct ctl *ctl, const struct ctl_command *commands, size_t n)
+{
+	const char *names[32], *near, *typed;
+	size_t n_names = 0;
+
+	for (size_t i = 0; i < n && n_names < 32; i++)
+		names[n_names++] = commands[i].words;
+	typed = ctl->n_words > 1 ? ctl_text(ctl, "%.40s %.40s", ctl->words[0], ctl->words[1]) : ctl->words[0];
+	near = nearest(typed, names, n_names);
+	if (near == NULL)
+		near = nearest(ctl->words[0], names, n_names);
+	if (near == NULL)
+		return ctl_usage(ctl, "there is no such command; see tmakvctl --help");
+	return ctl_usage(ctl, "there is no such command; did you mean 'tmakvctl %s'?", near);
+}
+
+/* The first word is one that commands begin with, and the second is none of theirs. */
+static bool is_noun(const struct ctl *ctl, const struct ctl_command *commands, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct str noun, verb;
+
+		if (str_cut(str_c(commands[i].words), ' ', &noun, &verb) && str_eq(noun, str_c(ctl->words[0])))
+			return true;
+	}
+	return false;
+}
+
+static enum ctl_exit unknown_verb(struct ctl *ctl, const struct ctl_command *commands, size_t n)
+{
+	const char *verbs[32], *list = "", *near = NULL;
+	size_t n_verbs = 0;
+
+	for (size_t i = 0; i < n && n_verbs < 32; i++) {
+		struct str noun, verb;
+
+		if (!str_cut(str_c(commands[i].words), ' ', &noun, &verb) || !str_eq(noun, str_c(ctl->words[0])))
+			continue;
+		verbs[n_verbs++] = verb.p;
+		list = ctl_text(ctl, "%s%s%s", list, n_verbs > 1 ? ", " : "", verb.p);
+	}
+	if (ctl->n_words > 1)
+		near = nearest(ctl->words[1], verbs, n_verbs);
+	if (near != NULL)
+		return ctl_usage(ctl, "there is no such command; did you mean 'tmakvctl %s %s'?", ctl->words[0], near);
+	return ctl_usage(ctl, "'%s' takes one of: %s", ctl->words[0], list);
+}
+
+enum ctl_exit args_command(struct ctl *ctl, const struct ctl_command *commands, size_t n)
+{
+	const struct ctl_command *command = NULL;
+	size_t n_words;
+
+	for (size_t i = 0; i < n && command == NULL; i++)
+		if (begins_with(ctl, commands[i].words, &n_words))
+			command = &commands[i];
+	if (command == NULL)
+		return is_noun(ctl, commands, n) ? unknown_verb(ctl, commands, n)
+						 : unknown_command(ctl, commands, n);
+	ctl->command = command;
+	ctl->words += n_words;
+	ctl->n_words -= n_words;
+	if (args_has(ctl, OPTION_HELP))
+		return CTL_OK;
+	for (size_t i = 0; i < ctl->n_given; i++)
+		if ((OPTION_BIT(ctl->given[i].option) & (command->options | OPTIONS_EVERYWHERE)) == 0)
+			return ctl_usage(ctl, "'%s' takes no option --%s; see tmakvctl %s --help", command->words,
+					 table[ctl->given[i].option].name, command->words);
+	if (ctl->n_words != command->arguments)
+		return ctl_usage(ctl, "%s; usage: tmakvctl %s%s%s",
+				 ctl->n_words < command->arguments ? "something is missing" : "there is a word too many",
+				 command->words, command->usage[0] == '\0' ? "" : " ", command->usage);
+	return CTL_OK;
+}
+
+/* --- the nearest word --- */
+
+enum { NEAREST_MAX = 40 };
+
+/* How many letters must be added, removed, replaced or swapped with their neighbour. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t rows[3][NEAREST_MAX + 1], *before = rows[0], *above = rows[1], *row = rows[2], *spare;
+	size_t n_a = strlen(a), n_b = strlen(b);
+
+	for (size_t k = 0; k <= n_b; k++)
+		above[k] = k;
+	for (size_t i = 1; i <= n_a; i++) {
+		row[0] = i;
+		for (size_t k = 1; k <= n_b; k++) {
+			size_t best = above[k - 1] + (a[i - 1] != b[k - 1]);
+
+			if (above[k] + 1 < best)
+				best = above[k] + 1;
+			if (row[k - 1] + 1 < best)
+				best = row[k - 1] + 1;
+			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1] && before[k - 2] + 1 < best)
+				best = before[k - 2] + 1;
+			row[k] = best;
+		}
+		spare = before;
+		before = above;
+		above = row;
+		row = spare;
+	}
+	return above[n_b];
+}
+
+const char *nearest(const char *word, const char *const *words, size_t n)
+{
+	const char *near = NULL;
+	/* A third of the letters wrong, at least one: beyond that it is a guess. */
+	size_t length = strlen(word), best = (length < 6 ? 2 : length / 3) + 1;
+
+	if (length == 0 || length > NEAREST_MAX)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		size_t d = strlen(words[i]) > NEAREST_MAX ? best : distance(word, words[i]);
+
+		if (d < best) {
+			best = d;
+			near = words[i];
+		}
+	}
+	return near;
+}

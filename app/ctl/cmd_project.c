@@ -1,0 +1,294 @@
+/*
+ * cmd_project.c - tmakvctl project ...
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/hex.h"
+#include "base/jdoc.h"
+#include "ctl/ctl.h"
+#include "ctl/table.h"
+
+/* --- what a project looks like --- */
+
+/* "7342037359 (checked with its token)" and so on; "none". */
+static struct str bots_text(struct ctl *ctl, json_object *project)
+{
+	json_object *bots;
+	struct buf buf;
+
+	if (!jdoc_array(project, "bots", &bots) || json_object_array_length(bots) == 0)
+		return STR_LIT("none: nobody can sign in, API keys work");
+	buf_init(&buf, ctl->arena, 4096);
+	for (size_t i = 0; i < json_object_array_length(bots); i++) {
+		json_object *bot = json_object_array_get_idx(bots, i);
+
+		buf_addf(&buf, "%s%" PRId64, i == 0 ? "" : ", ", ctl_get_i64(bot, "id"));
+		if (!str_eq(ctl_get_str(bot, "mode"), STR_LIT("hmac")))
+			buf_addf(&buf, " (by Telegram's key, %.*s)", STR(ctl_get_str(bot, "environment")));
+		else if (ctl_get_i64(bot, "secrets") > 1)
+			buf_addf(&buf, " (by %" PRId64 " tokens)", ctl_get_i64(bot, "secrets"));
+		else
+			buf_add_c(&buf, " (by its token)");
+	}
+	if (!buf_ok(&buf))
+		ctl_no_memory();
+	return buf_str(&buf);
+}
+
+static void add_field(struct table *table, const char *name, struct str value)
+{
+	table_add(table, (const struct str[]){ str_c(name), value });
+}
+
+static const char *writes_text(struct ctl *ctl, int64_t limit)
+{
+	return limit == 0 ? "no limit" : ctl_text(ctl, "%" PRId64 " a second and key", limit);
+}
+
+static void add_limits(struct ctl *ctl, struct table *table, json_object *limits)
+{
+	add_field(table, "writes", str_c(writes_text(ctl, ctl_get_i64(limits, "write_limit"))));
+	add_field(table, "value", str_c(ctl_text(ctl, "%" PRId64 " bytes at most", ctl_get_i64(limits, "value_limit"))));
+	add_field(table, "time to live", str_c(ctl_text(ctl, "%" PRId64 " s at least", ctl_get_i64(limits, "min_ttl_s"))));
+	add_field(table, "initData", str_c(ctl_text(ctl, "%s old at most",
+		  ctl_duration(ctl, ctl_get_i64(limits, "init_data_age_s")))));
+	add_field(table, "token", str_c(ctl_text(ctl, "lives %s", ctl_duration(ctl, ctl_get_i64(limits, "token_life_s")))));
+}
+
+static void print_project(struct ctl *ctl, json_object *project)
+{
+	json_object *part;
+	struct table table;
+	int64_t not_before = ctl_get_i64(project, "not_before");
+
+	table_init(&table, ctl->arena, 2);
+	add_field(&table, "name", ctl_get_str(project, "name"));
+	add_field(&table, "id", ctl_get_str(project, "id"));
+	add_field(&table, "namespace id", ctl_get_str(project, "namespace_id"));
+	add_field(&table, "state", ctl_get_str(project, "state"));
+	add_field(&table, "created", str_c(ctl_time(ctl, ctl_get_i64(project, "created_at"))));
+	add_field(&table, "bots", bots_text(ctl, project));
+	if (not_before != 0)
+		add_field(&table, "revoked", str_c(ctl_text(ctl, "all that was signed before %s", ctl_time(ctl, not_before))));
+	if (jdoc_object(project, "limits", &part))
+		add_limits(ctl, &table, part);
+	if (jdoc_object(project, "usage", &part)) {
+		add_field(&table, "keys in use", str_c(ctl_text(ctl, "%" PRId64, ctl_get_i64(part, "keys"))));
+		add_field(&table, "bytes in use", str_c(ctl_text(ctl, "%" PRId64 " (%s)", ctl_get_i64(part, "bytes"),
+			  ctl_size(ctl, ctl_get_i64(part, "bytes")))));
+	}
+	if (table.failed)
+		ctl_no_memory();
+	table_print(&table, stdout);
+}
+
+/* Ask COMMAND for the project that the command line names, with one more argument if there is one. */
+static enum ctl_exit ask_project(struct ctl *ctl, const char *command, const char *name, const char *value,
+				 json_object **result)
+{
+	json_object *args = ctl_object();
+
+	if (!str_is_utf8(str_c(ctl->words[0])) || (value != NULL && !str_is_utf8(str_c(value)))) {
+		json_object_put(args);
+		return ctl_usage(ctl, "a name must be UTF-8");
+	}
+	ctl_add_str(args, "project", str_c(ctl->words[0]));
+	if (value != NULL)
+		ctl_add_str(args, name, str_c(value));
+	return control_ask(ctl, command, args, result);
+}
+
+/* --- the commands --- */
+
+/* What is sent of a bot: its id, and how to check initData for it. */
+static void add_bot(json_object *array, const struct bot *bot)
+{
+	bool by_token = bot->n_secrets != 0;
+	char hex[2 * BOT_SECRET_SIZE];
+	json_object *object = ctl_object();
+
+	_Static_assert(BOT_SECRET_SIZE == BOT_PUBLIC_KEY_SIZE, "one buffer for both");
+	ctl_add_i64(object, "id", (int64_t)bot->id);
+	hex_encode(by_token ? bot->secrets[0] : bot->public_key, BOT_SECRET_SIZE, hex);
+	ctl_add_str(object, by_token ? "secret" : "public_key", str_make(hex, sizeof hex));
+	OPENSSL_cleanse(hex, sizeof hex);
+	if (json_object_array_add(array, object) != 0)
+		ctl_no_memory();
+}
+
+static void print_next_steps(struct ctl *ctl, json_object *project)
+{
+	struct str name = ctl_get_str(project, "name");
+
+	(void)ctl;
+	printf("\nNext:\n");
+	printf("  sign users in       POST /sdk/v1/auth/validate with projectId \"%.*s\" (or its id)\n", STR(name));
+	printf("  for your server     tmakvctl key create %.*s\n", STR(name));
+	printf("  when sign-in fails  tmakvctl check-initdata --project %.*s <file-with-initData\n", STR(name));
+}
+
+enum ctl_exit cmd_project_create(struct ctl *ctl)
+{
+	json_object *args = ctl_object(), *array = json_object_new_array(), *project;
+	struct bot bots[INPUT_BOTS_MAX];
+	enum ctl_exit exit;
+	size_t n;
+
+	ctl_add(args, "bots", array);
+	exit = input_bots(ctl, true, bots, &n);
+	for (size_t i = 0; exit == CTL_OK && i < n; i++)
+		add_bot(array, &bots[i]);
+	OPENSSL_cleanse(bots, sizeof bots);
+	if (exit == CTL_OK && !str_is_utf8(str_c(ctl->words[0])))
+		exit = ctl_usage(ctl, "a name must be UTF-8");
+	if (exit != CTL_OK) {
+		json_object_put(args);
+		return exit;
+	}
+	ctl_add_str(args, "name", str_c(ctl->words[0]));
+	if ((exit = control_ask(ctl, "project.create", args, &project)) != CTL_OK)
+		return exit;
+	if (n == 0)
+		ctl_warn("warning: without a bot nobody can sign in to this project; API keys work");
+	if (ctl->json) {
+		ctl_print_json(ctl, project);
+	} else {
+		print_project(ctl, project);
+		print_next_steps(ctl, project);
+	}
+	json_object_put(project);
+	return CTL_OK;
+}
+
+static void print_list(struct ctl *ctl, json_object *projects)
+{
+	size_t n = json_object_array_length(projects);
+	struct table table;
+
+	if (n == 0) {
+		printf("There is no project yet: tmakvctl project create NAME --bot-token-file FILE\n");
+		return;
+	}
+	table_init(&table, ctl->arena, 5);
+	table_add_c(&table, (const char *const[]){ "NAME", "ID", "STATE", "CREATED", "BOTS" });
+	for (size_t i = 0; i < n; i++) {
+		json_object *project = json_object_array_get_idx(projects, i);
+
+		table_add(&table, (const struct str[]){ ctl_get_str(project, "name"), ctl_get_str(project, "id"),
+			  ctl_get_str(project, "state"), str_c(ctl_time(ctl, ctl_get_i64(project, "created_at"))),
+			  bots_text(ctl, project) });
+	}
+	if (table.failed)
+		ctl_no_memory();
+	table_print(&table, stdout);
+}
+
+enum ctl_exit cmd_project_list(struct ctl *ctl)
+{
+	json_object *result, *projects;
+	enum ctl_exit exit = control_ask(ctl, "project.list", NULL, &result);
+
+	if (exit != CTL_OK)
+		return exit;
+	if (ctl->json)
+		ctl_print_json(ctl, result);
+	else if (jdoc_array(result, "projects", &projects))
+		print_list(ctl, projects);
+	json_object_put(result);
+	return CTL_OK;
+}
+
+enum ctl_exit cmd_project_show(struct ctl *ctl)
+{
+	json_object *project;
+	enum ctl_exit exit = ask_project(ctl, "project.show", NULL, NULL, &project);
+
+	if (exit != CTL_OK)
+		return exit;
+	if (ctl->json)
+		ctl_print_json(ctl, project);
+	else
+		print_project(ctl, project);
+	json_object_put(project);
+	return CTL_OK;
+}
+
+/* A change of which a person is told in one sentence: "Project NAME " and WHAT. */
+static enum ctl_exit change(struct ctl *ctl, const char *command, const char *arg, const char *value, const char *what)
+{
+	json_object *project;
+	enum ctl_exit exit = ask_project(ctl, command, arg, value, &project);
+
+	if (exit != CTL_OK)
+		return exit;
+	if (ctl->json) {
+		ctl_print_json(ctl, project);
+	} else {
+		printf("Project ");
+		ctl_print(ctl_get_str(project, "name"));
+		printf(" (%.*s) %s.\n", STR(ctl_get_str(project, "id")), what);
+	}
+	json_object_put(project);
+	return CTL_OK;
+}
+
+enum ctl_exit cmd_project_rename(struct ctl *ctl)
+{
+	return change(ctl, "project.rename", "name", ctl->words[1], "has this name now; its id is the same");
+}
+
+enum ctl_exit cmd_project_disable(struct ctl *ctl)
+{
+	return change(ctl, "project.disable", NULL, NULL, "is disabled: all of its requests are refused, its data stays");
+}
+
+enum ctl_exit cmd_project_enable(struct ctl *ctl)
+{
+	return change(ctl, "project.enable", NULL, NULL, "is enabled");
+}
+
+/* The person at the terminal types the name, so that nothing is deleted by a slip. */
+static enum ctl_exit confirm(struct ctl *ctl, json_object *project)
+{
+	struct str name = ctl_get_str(project, "name");
+	json_object *usage = NULL;
+	char line[256];
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO) || ctl->json)
+		return ctl_usage(ctl, "deleting a project cannot be undone: where nobody can be asked, say --yes");
+	jdoc_object(project, "usage", &usage);
+	fprintf(stderr, "This deletes project %.*s, its API keys and its %" PRId64 " keys (%s). It cannot be undone.\n"
+		"Type the project's name to go on: ", STR(name), ctl_get_i64(usage, "keys"),
+		ctl_size(ctl, ctl_get_i64(usage, "bytes")));
+	if (fgets(line, sizeof line, stdin) == NULL)
+		line[0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	if (!str_eq(str_c(line), name))
+		return ctl_fail(ctl, CTL_REFUSED, "not_confirmed", "that is not its name; nothing was deleted");
+	return CTL_OK;
+}
+
+enum ctl_exit cmd_project_delete(struct ctl *ctl)
+{
+	json_object *project;
+	enum ctl_exit exit;
+
+	if (!args_has(ctl, OPTION_YES)) {
+		if ((exit = ask_project(ctl, "project.show", NULL, NULL, &project)) != CTL_OK)
+			return exit;
+		exit = confirm(ctl, project);
+		/* What was confirmed is this project, and not another that takes its name meanwhile. */
+		if (exit == CTL_OK)
+			ctl->words[0] = arena_dup(ctl->arena, ctl_get_str(project, "id")).p;
+		json_object_put(project);
+		if (exit != CTL_OK)
+			return exit;
+	}
+	return change(ctl, "project.delete", NULL, NULL, "is deleted, with its API keys and its data");
+}

@@ -1,0 +1,166 @@
+/*
+ * main.c - tmakvctl: the table of its commands, and their help.
+ *
+ * A new command is a row here, a function in the cmd_*.c of its noun, a row in the server's
+ * table (serve/admin.c) if the server answers it, and its lines in tmakvctl.8.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/ctl.h"
+
+enum { ARENA_CEILING = 256 * 1024 * 1024 };
+
+#define BOTS (OPTION_BIT(OPTION_BOT_TOKEN_FILE) | OPTION_BIT(OPTION_BOT_ID) | \
+	      OPTION_BIT(OPTION_TEST) | OPTION_BIT(OPTION_PUBLIC_KEY))
+
+static const struct ctl_command commands[] = {
+	{ "project create", cmd_project_create, BOTS, 1,
+	  "NAME [--bot-token-file FILE]... [--bot-id ID [--test | --public-key HEX]]...",
+	  "make a project for a Mini App",
+	  "Makes a project. NAME is a-z, 0-9 and '-'. Users sign in through the project's bots:\n"
+	  "give each with a file that holds its token (of which only what checks initData is kept),\n"
+	  "or with its id alone. Two files with tokens of one bot are fine while the token changes.\n"
+	  "Without a bot only API keys work." },
+	{ "project list", cmd_project_list, 0, 0, "", "list all projects",
+	  "Lists all projects, oldest first." },
+	{ "project show", cmd_project_show, 0, 1, "PROJECT", "show one, with what it uses",
+	  "Shows a project: its ids, bots, limits, and the keys and bytes it has in use.\n"
+	  "PROJECT is a name, a UUID or its 32 digits, here and everywhere else." },
+	{ "project rename", cmd_project_rename, 0, 2, "PROJECT NEW-NAME", "give it another name",
+	  "Gives a project another name. Its id, keys and tokens stay as they are; whoever signs in\n"
+	  "with the old name as projectId has to be told." },
+	{ "project disable", cmd_project_disable, 0, 1, "PROJECT", "refuse all of its requests",
+	  "Refuses all requests of a project from now on, sign-ins too. Its data stays." },
+	{ "project enable", cmd_project_enable, 0, 1, "PROJECT", "accept them again",
+	  "Accepts the requests of a disabled project again." },
+	{ "project delete", cmd_project_delete, OPTION_BIT(OPTION_YES), 1, "PROJECT [--yes]",
+	  "delete it, with all its data",
+	  "Deletes a project, its API keys and all its data. This cannot be undone, so the name has\n"
+	  "to be typed once more, or --yes said where there is no terminal." },
+	{ "key create", cmd_key_create, OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_READ_ONLY), 1,
+	  "PROJECT [--name NAME] [--read-only]", "make an API key for a server",
+	  "Makes an API key, with which a project's own server reads and writes. The key alone goes\n"
+	  "to standard output, this once: it is not stored and cannot be shown again." },
+	{ "key list", cmd_key_list, 0, 1, "PROJECT", "list a project's API keys",
+	  "Lists a project's API keys: their ids and names, not the keys." },
+	{ "key revoke", cmd_key_revoke, 0, 2, "PROJECT KEY-ID", "make an API key useless",
+	  "Refuses an API key from now on. KEY-ID is what 'key list' shows." },
+	{ "status", cmd_status, 0, 0, "", "is the server well, what has it done",
+	  "Shows the server's state, the settings that matter, and everything that it counts." },
+	{ "check-initdata", cmd_check_initdata,
+	  OPTION_BIT(OPTION_PROJECT) | BOTS | OPTION_BIT(OPTION_NOW) | OPTION_BIT(OPTION_MAX_AGE), 0,
+	  "(--project P | --bot-token-file FILE | --bot-id ID [--test | --public-key HEX]) "
+	  "[--now T] [--max-age S] <INITDATA",
+	  "does this initData sign in, and if not, why",
+	  "Reads initData from standard input, as Telegram.WebApp.initData has it, and says whether it\n"
+	  "would sign in, or at which step it fails. With --project the server checks, with that\n"
+	  "project's bots; else it is checked here, without a server, by the same code." },
+	{ "check-jwt", cmd_check_jwt,
+	  OPTION_BIT(OPTION_JWKS) | OPTION_BIT(OPTION_PROJECT) | OPTION_BIT(OPTION_NOW), 0,
+	  "--jwks FILE --project ID [--now T] <TOKEN",
+	  "is this session token good, and if not, why",
+	  "Reads a session token from standard input and says whether it is good for the project with\n"
+	  "this id, or at which step it fails. Needs the published keys but no server, and knows\n"
+	  "nothing of projects that were disabled or sign-ins that were revoked." },
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const char exit_help[] =
+	"Exit status: 0 done or accepted, 1 refused or not found, 64 usage, 69 no server,\n"
+	"70 internal, 74 input or output, 75 try again, 77 not permitted. See tmakvctl(8).\n";
+
+static void print_commands(struct str noun)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (str_starts(str_c(commands[i].words), noun))
+			printf("  %-16s  %s\n", commands[i].words, commands[i].summary);
+}
+
+/* The help of the whole program, or of the commands that begin with NOUN. */
+static void print_help(struct str noun)
+{
+	printf("usage: tmakvctl %.*s%s [OPTION]...\n"
+	       "Administrates tmakvd, the key-value store for Telegram Mini Apps, over its control socket.\n"
+	       "\nCommands (tmakvctl COMMAND --help says more):\n", STR(noun), noun.n == 0 ? "COMMAND" : "VERB");
+	print_commands(noun);
+	printf("\nOptions of all commands:\n");
+	args_print_options(OPTIONS_EVERYWHERE);
+	printf("\n%s", exit_help);
+}
+
+static void print_command_help(const struct ctl_command *command)
+{
+	printf("usage: tmakvctl %s%s%s\n\n%s\n\nOptions:\n", command->words, command->usage[0] == '\0' ? "" : " ",
+	       command->usage, command->help);
+	if (command->options != 0)
+		args_print_options(command->options);
+	args_print_options(OPTIONS_EVERYWHERE);
+}
+
+/* Whatever is asked about: a command, a noun, or everything. */
+static enum ctl_exit help(struct ctl *ctl)
+{
+	enum ctl_exit exit;
+
+	for (size_t i = 0; ctl->n_words == 1 && i < COMMANDS; i++) {
+		struct str noun = str_c(ctl_text(ctl, "%.40s ", ctl->words[0]));
+
+		if (str_starts(str_c(commands[i].words), noun)) {
+			print_help(noun);
+			return CTL_OK;
+		}
+	}
+	if (ctl->n_words == 0) {
+		print_help(STR_LIT(""));
+		return CTL_OK;
+	}
+	if ((exit = args_command(ctl, commands, COMMANDS)) != CTL_OK)
+		return exit;
+	print_command_help(ctl->command);
+	return CTL_OK;
+}
+
+static enum ctl_exit run(struct ctl *ctl, int argc, char **argv)
+{
+	enum ctl_exit exit;
+
+	if ((exit = args_read(ctl, argc, argv)) != CTL_OK)
+		return exit;
+	if (args_has(ctl, OPTION_VERSION)) {
+		printf("tmakvctl %s\n", PACKAGE_VERSION);
+		return CTL_OK;
+	}
+	if (ctl->n_words > 0 && strcmp(ctl->words[0], "help") == 0) {
+		ctl->given[ctl->n_given++] = (struct ctl_given){ OPTION_HELP, NULL };
+		ctl->words++;
+		ctl->n_words--;
+	}
+	if (args_has(ctl, OPTION_HELP))
+		return help(ctl);
+	if (ctl->n_words == 0)
+		return ctl_usage(ctl, "what is to be done? 'tmakvctl --help' lists the commands");
+	if ((exit = args_command(ctl, commands, COMMANDS)) != CTL_OK)
+		return exit;
+	return ctl->command->run(ctl);
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl ctl = { .arena = arena_new(ARENA_CEILING) };
+	enum ctl_exit exit;
+
+	if (ctl.arena == NULL)
+		ctl_no_memory();
+	exit = run(&ctl, argc, argv);
+	arena_free(ctl.arena);
+	/* An answer that did not get out is no success: an API key may have been in it. */
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "tmakvctl: standard output cannot be written: %s\n", strerror(errno));
+		return CTL_IO;
+	}
+	return exit;
+}
