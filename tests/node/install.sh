@@ -11,7 +11,13 @@ cd "$(dirname "$0")"
 hash=$({ cat package.json package-lock.json .npmrc; uname -m; } | sha256sum | cut -c1-16)
 base=${TMAKV_NODE_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/tmakv}
 kept=$base/node-$hash
-node=node_modules/.bin/node
+case $(uname -m) in
+x86_64) arch=x64 ;;
+aarch64) arch=arm64 ;;
+*) arch=$(uname -m) ;;
+esac
+# Not .bin/node: npm 9 makes no such link when scripts are off.
+node=node_modules/node-linux-$arch/bin/node
 
 if [ -d node_modules ] && [ ! -L node_modules ] && "$node" --version >/dev/null; then
 	echo "$PWD/$node"
