@@ -139,8 +139,7 @@ enum rc request_read(struct request *request, char *const *envp)
 	good &= read_door(raw.door, &raw.request.door);
 	good &= read_length(raw.content_length, &raw.request.content_length);
 
-	/* A fragment never leaves a browser; whoever sends one means something else than we would read. */
-	good &= raw.request.uri.n != 0 && memchr(raw.request.uri.p, '#', raw.request.uri.n) == NULL;
+	good &= raw.request.uri.n != 0;
 	str_cut(raw.request.uri, '?', &raw.request.path, &raw.request.query);
 
 	*request = raw.request;

@@ -48,8 +48,8 @@ struct request {
 
 /*
  * request_read - ENVP is libfcgi's list of "NAME=value". RC_BAD_REQUEST when there is no
- * method or URI, the URI holds a raw '#', the length is no number, or TMAKV_DOOR names no door;
- * *REQUEST is then filled in as far as it goes. Pure: the fuzzer calls it.
+ * method or URI, the length is no number, or TMAKV_DOOR names no door; *REQUEST is then filled
+ * in as far as it goes. Pure: the fuzzer calls it.
  */
 enum rc request_read(struct request *request, char *const *envp) MUST_USE;
 

@@ -183,17 +183,6 @@ static void names_are_compared_whole(void **state)
 	assert_int_equal(r.origin.n, 0);
 }
 
-static void a_raw_fragment_is_refused(void **state)
-{
-	struct request r;
-
-	(void)state;
-	assert_int_equal(request_read(&r, ENV(GET_, (char[]){ "REQUEST_URI=/kv/a#b" })),
-			 RC_BAD_REQUEST);
-	assert_text(r.path, "/kv/a#b");
-	assert_int_equal(request_read(&r, ENV(GET_, (char[]){ "REQUEST_URI=/kv/a%23b" })), RC_OK);
-}
-
 static void a_uri_that_is_only_a_query_has_an_empty_path(void **state)
 {
 	struct request r;
@@ -236,7 +225,6 @@ int main(void)
 		cmocka_unit_test(a_header_cannot_choose_the_door),
 		cmocka_unit_test(of_a_repeated_parameter_the_first_counts),
 		cmocka_unit_test(names_are_compared_whole),
-		cmocka_unit_test(a_raw_fragment_is_refused),
 		cmocka_unit_test(a_uri_that_is_only_a_query_has_an_empty_path),
 		cmocka_unit_test(method_names_lists_what_the_mask_holds),
 	};
