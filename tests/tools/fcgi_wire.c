@@ -132,12 +132,14 @@ bool wire_answer_read(struct wire_answer *answer, const void *bytes, size_t n)
 		id = p[2] << 8 | p[3];
 		content = (size_t)p[4] << 8 | p[5];
 		padding = p[6];
-		if (n - 8 < content + padding || (answer->id != 0 && answer->id != id))
+		if (n - 8 < content + padding || (id != 0 && answer->id != 0 && answer->id != id))
 			return false;
-		answer->id = id;
 		answer->padded = answer->padded && (content + padding) % 8 == 0;
-		if (!read_record(answer, p[1], p + 8, content))
+		if (id == 0)
+			answer->n_management++;
+		else if (!read_record(answer, p[1], p + 8, content))
 			return false;
+		answer->id |= id;
 		p += 8 + content + padding;
 		n -= 8 + content + padding;
 	}

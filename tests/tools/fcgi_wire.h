@@ -48,6 +48,7 @@ struct wire_answer {
 	struct bytes out;	/* all STDOUT content: head and body */
 	size_t head;		/* length of the head with its empty line; 0: there is none */
 	size_t n_records;	/* STDOUT records with content */
+	size_t n_management;	/* records of no request, before its end */
 	bool padded;		/* every record's length with its padding is a multiple of 8 */
 	bool out_ended;		/* by an empty STDOUT record */
 	bool ended;		/* END_REQUEST was there */
