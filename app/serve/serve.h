@@ -38,6 +38,12 @@ struct serve_fds {
 /* serve_server - the server process: open everything, serve, drain, close. Answers the exit code. */
 int serve_server(const struct conf *conf, const struct serve_fds *fds);
 
+/*
+ * serve_fail - the store is unwell: end the server process (exit 75) once the answers that are under way
+ * have gone out, so that the next one recovers it. Any thread; returns at once.
+ */
+void serve_fail(void);
+
 /* serve_parse_fds - "3,4,5,6" as the supervisor writes it behind --server. */
 bool serve_parse_fds(const char *text, struct serve_fds *fds);
 

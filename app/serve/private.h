@@ -1,0 +1,243 @@
+/*
+ * private.h - what the files of this room share.
+ *
+ * The room has two halves. The supervisor (supervise.c, listen.c, notify.c) is one thread without
+ * a store. The server (server.c and all the rest) is a pool of workers:
+ *
+ *     server.c   opens everything, waits for a signal, ends it all
+ *     worker.c   the pool; a worker's loop: wait, accept, answer, repeat
+ *     conn.c     one connection, one request after the other
+ *     slow.c     threads for what would hold up a loop
+ *     drain.c    how it ends: who asked for it, and closing kept connections
+ */
+#ifndef SERVE_PRIVATE_H
+#define SERVE_PRIVATE_H
+
+#include <fcgiapp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "call.h"
+#include "serve/serve.h"
+
+struct pool;
+struct slow_lane;
+struct worker;
+
+/* --- conn.c --- */
+
+/*
+ * A connection of the front server, as its worker sees it. Only conn_enter() changes it.
+ *
+ *            .--------------<-- reply sent, connection kept --<----------.
+ *            v                                                           |
+ *    -+-> IDLE --request--> RUNNING --RC_PARKED---> WRITING --durable--->+
+ *     |      |                 |-----not flushed--> READING --flushed--->+
+ *  accept    |                 |-----RC_SLOW------> SLOW --handed back-->+
+ *            |                 '---------------------------------------->'
+ *            '--> closed: peer gone, protocol error, last reply of a drain
+ *
+ * A peer that speaks or hangs up while WRITING or READING has given up on the answer (the front
+ * server never sends a second request before it). The connection leaves epoll then, because a
+ * hang-up is reported for ever, and is `gone`: the work is finished and the reply dropped.
+ *
+ * While SLOW it belongs to the slow lane and is in no epoll; in every other state only its
+ * worker touches it.
+ */
+enum conn_state { CONN_IDLE, CONN_RUNNING, CONN_WRITING, CONN_READING, CONN_SLOW };
+
+struct conn {
+	struct worker *worker;
+	struct conn *prev, *next;	/* all of the worker's, under its lock */
+	struct conn *link;		/* waiting for a flush, for the slow lane, on the way back */
+	struct job *job;		/* the request under way; NULL while IDLE */
+	FCGX_Request fcgi;
+	int fd;
+	enum conn_state state;
+	bool gone;			/* the peer gave up while its request was under way */
+	bool keep;			/* the slow lane says: to be kept */
+};
+
+/* A request under way: what an idle connection does not need to have. From the worker's stock. */
+struct job {
+	struct call call;
+	struct conn *conn;
+	struct arena *arena;
+	enum rc rc;			/* how it ended, for the log */
+	struct job *next;		/* in the stock */
+};
+
+/* conn_open - give FD to WORKER, which owns it from now on. Any thread. False (and closed) when it cannot. */
+bool conn_open(struct worker *worker, int fd);
+
+/* conn_ready - epoll reports EVENTS on it. */
+void conn_ready(struct conn *conn, uint32_t events);
+
+/* conn_written - its write is durable or refused: reply. */
+void conn_written(struct conn *conn);
+
+/* conn_flushed - what it read is on disk, or the peer has gone, or nobody waits any longer: reply, or drop it. */
+void conn_flushed(struct conn *conn);
+
+/* conn_returned - the slow lane has answered and hands it back. */
+void conn_returned(struct conn *conn);
+
+/* conn_close - close and forget it. The worker's thread only. */
+void conn_close(struct conn *conn);
+
+/* conn_run_slow - run its request from the start in the slow lane, with ARENA, and reply. */
+void conn_run_slow(struct conn *conn, struct arena *arena);
+
+static inline struct job *job_of_op(struct commit_op *op)
+{
+	return (struct job *)(void *)((char *)op - offsetof(struct job, call.op));
+}
+
+/* --- worker.c --- */
+
+/*
+ * One event loop in a thread. What other threads touch: `n_conns` (atomic); `conns`, `returned` and
+ * `ended` (under `lock`); `wake_fd` (to write to), and `epoll` (to add a connection).
+ */
+struct worker {
+	struct pool *pool;
+	pthread_t thread;
+	bool running;
+	int epoll;
+	int wake_fd;			/* eventfd: something was finished elsewhere */
+	struct metric_slot *metrics;
+	struct commit_client client;
+
+	_Atomic size_t n_conns;
+	pthread_mutex_t lock;
+	struct conn *conns;		/* every one it owns */
+	struct conn *returned;		/* by the slow lane, newest first */
+	bool ended;			/* takes no connection any more */
+
+	struct commit_op *chain, **chain_tail;	/* this turn's writes */
+	struct conn *waiting;		/* READING, until a flush */
+	struct job *stock;		/* for the next requests */
+	size_t n_stock;
+	bool listening;			/* the listener is in its epoll */
+	uint64_t listen_again_us;	/* when not, and not draining: not before then */
+};
+
+/* The workers of a server, and what they share. */
+struct pool {
+	const struct app *app;
+	int listener;
+	struct worker *workers;
+	size_t n_workers;
+	struct slow_lane *slow;
+	_Atomic int64_t n_conns;	/* of all workers */
+	int64_t max_conns;
+	size_t arena_ceiling;
+	/* A drain: both 0 while there is none. */
+	_Atomic uint64_t drain_from_us;
+	_Atomic uint64_t drain_until_us;
+};
+
+/*
+ * pool_start - threads that serve LISTENER (non-blocking). All signals must be blocked
+ * already: the threads inherit that. NULL when it cannot; logged.
+ */
+struct pool *pool_start(const struct app *app, int listener);
+
+/* pool_drain - accept nothing more, finish what is under way, within LIMIT_MS. Returns at once. */
+void pool_drain(struct pool *pool, int64_t limit_ms);
+
+/* pool_join - wait until all workers have ended, TIMEOUT_MS at most; false when some have not. */
+bool pool_join(struct pool *pool, int64_t timeout_ms);
+
+/* pool_close - behind a pool_join() that answered true. */
+void pool_close(struct pool *pool);
+
+/* worker_wake - from any thread, without blocking. */
+void worker_wake(struct worker *worker);
+
+/* worker_take_job - an empty job with its arena; NULL when there is no memory. */
+struct job *worker_take_job(struct worker *worker);
+void worker_return_job(struct worker *worker, struct job *job);
+
+/* --- slow.c --- */
+
+/* slow_open - N threads, with arenas of CEILING bytes. */
+struct slow_lane *slow_open(size_t n, size_t ceiling);
+
+/* slow_give - CONN, which has left epoll, is the slow lane's until conn_returned(). */
+void slow_give(struct slow_lane *lane, struct conn *conn);
+
+/* slow_close - the queue must be empty and the threads idle. NULL is fine. */
+void slow_close(struct slow_lane *lane);
+
+/* --- drain.c --- */
+
+/* drain_is_on - no request is the first of many from now on. Any thread. */
+bool drain_is_on(const struct pool *pool);
+
+/* drain_is_over - the time for it is up. */
+bool drain_is_over(const struct pool *pool);
+
+/* drain_turn - the worker's part of a drain, once a turn. True when the worker has nothing left to do. */
+bool drain_turn(struct worker *worker);
+
+/* Whether serve_fail() was called, and a descriptor that becomes readable then. */
+bool serve_has_failed(void);
+int serve_fail_fd(void);
+
+/* --- listen.c --- */
+
+/* Why a socket could not be had: a fixed sentence, what it is about, the system's word. */
+struct listen_error {
+	const char *sentence;
+	char path[256];
+	int error;		/* errno; 0 when it says nothing */
+	int exit_code;
+};
+
+/* A listening socket; PATH is set when we made its file and must remove it. */
+struct listen_socket {
+	int fd;
+	char path[108];
+	dev_t device;
+	ino_t inode;
+};
+
+struct listen_how {
+	mode_t mode;
+	const char *group;	/* empty or NULL: ours */
+	int backlog;
+	int wait_ms;		/* for somebody who listens there and may be going */
+};
+
+/* listen_bind - make a Unix socket at PATH. A file that nobody listens on is replaced. */
+bool listen_bind(struct listen_socket *out, const char *path, const struct listen_how *how,
+		 struct listen_error *error);
+
+/*
+ * listen_inherit - a listening socket that was handed to us: LISTEN_FDS for this process, then
+ * descriptor 0. False with ERROR->sentence NULL when there is none.
+ */
+bool listen_inherit(struct listen_socket *out, struct listen_error *error);
+
+/* listen_open - the FastCGI socket and the control socket, as DESIGN section 1 orders them. */
+struct listen_sockets {
+	struct listen_socket fastcgi;
+	struct listen_socket control;
+};
+bool listen_open(struct listen_sockets *out, const char *path, const struct conf *conf,
+		 struct listen_error *error);
+
+/* listen_close - close it and remove the file, if it is still the one we made. */
+void listen_close(struct listen_socket *socket);
+
+/* --- notify.c --- */
+
+/* notify_systemd - tell the service manager STATE ("READY=1"); nothing happens without one. */
+void notify_systemd(const char *state);
+
+#endif
