@@ -1,0 +1,399 @@
+/*
+ * conn.c - one connection of the front server: a request, its answer, the next request.
+ *
+ * libfcgi is used one request at a time under the rules of DESIGN section 4. It would like to accept
+ * and to close by itself; here it may do neither: the descriptor is handed to it, and taken back
+ * with FCGX_Free() before it can think of it.
+ *
+ * The worker's thread, but for conn_open() (any thread) and conn_run_slow() (the slow lane's).
+ */
+#include "config.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "routes.h"
+#include "serve/private.h"
+
+enum {
+	PEER_TIMEOUT_S = 2,		/* how long a silent peer can hold a thread */
+	QUICK_BODY_MAX = 256 * 1024,	/* larger ones are read in the slow lane */
+	ROLE_RESPONDER = 1
+};
+
+/* Which states may follow which; see the picture in private.h. */
+static const unsigned char may_follow[] = {
+	[CONN_IDLE]    = 1 << CONN_RUNNING,
+	[CONN_RUNNING] = 1 << CONN_IDLE | 1 << CONN_WRITING | 1 << CONN_READING | 1 << CONN_SLOW,
+	[CONN_WRITING] = 1 << CONN_IDLE | 1 << CONN_READING,
+	[CONN_READING] = 1 << CONN_IDLE,
+	[CONN_SLOW]    = 1 << CONN_IDLE,
+};
+
+static void conn_enter(struct conn *conn, enum conn_state state)
+{
+	assert(may_follow[conn->state] & 1 << state);
+	conn->state = state;
+}
+
+/* --- opening and closing --- */
+
+static bool watch(struct conn *conn)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.ptr = conn };
+
+	return epoll_ctl(conn->worker->epoll, EPOLL_CTL_ADD, conn->fd, &event) == 0;
+}
+
+static void unwatch(struct conn *conn)
+{
+	epoll_ctl(conn->worker->epoll, EPOLL_CTL_DEL, conn->fd, NULL);
+}
+
+static void list_remove(struct conn *conn)
+{
+	if (conn->prev != NULL)
+		conn->prev->next = conn->next;
+	else
+		conn->worker->conns = conn->next;
+	if (conn->next != NULL)
+		conn->next->prev = conn->prev;
+}
+
+/*
+ * Into the worker's list and its epoll, both under the lock: from then on the worker may close it
+ * at any moment. False when the worker has ended, or epoll has no room.
+ */
+static bool list_add(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	bool added;
+
+	pthread_mutex_lock(&worker->lock);
+	conn->next = worker->conns;
+	if (conn->next != NULL)
+		conn->next->prev = conn;
+	worker->conns = conn;
+	worker->n_conns++;
+	worker->pool->n_conns++;
+	added = !worker->ended && watch(conn);
+	if (!added) {
+		list_remove(conn);
+		worker->n_conns--;
+		worker->pool->n_conns--;
+	}
+	pthread_mutex_unlock(&worker->lock);
+	return added;
+}
+
+bool conn_open(struct worker *worker, int fd)
+{
+	const struct timeval timeout = { .tv_sec = PEER_TIMEOUT_S };
+	struct conn *conn = calloc(1, sizeof *conn);
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+	if (conn != NULL) {
+		FCGX_InitRequest(&conn->fcgi, -1, 0);
+		conn->worker = worker;
+		conn->fd = fd;
+		if (list_add(conn))
+			return true;
+	}
+	free(conn);
+	close(fd);
+	return false;
+}
+
+void conn_close(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+
+	assert(conn->job == NULL);
+	pthread_mutex_lock(&worker->lock);
+	list_remove(conn);
+	worker->n_conns--;
+	worker->pool->n_conns--;
+	pthread_mutex_unlock(&worker->lock);
+	FCGX_Free(&conn->fcgi, 0);
+	if (conn->fd >= 0)
+		close(conn->fd);
+	free(conn);
+}
+
+/* --- the request under way --- */
+
+/* Whether to read REQUEST's body would take too long for a loop, or nobody knows how long. */
+static bool has_slow_body(const struct request *request)
+{
+	if (request->content_length < 0)
+		return (request->method & (METHOD_PUT | METHOD_POST | METHOD_PATCH)) != 0;
+	return request->content_length > QUICK_BODY_MAX;
+}
+
+/* Run the request from its start, in a loop or in the slow lane; answers as a handler does (call.h). */
+static enum rc run(struct job *job, struct arena *arena, struct metric_slot *metrics, bool slow)
+{
+	struct call *call = &job->call;
+	FCGX_Request *fcgi = &job->conn->fcgi;
+	enum rc rc;
+
+	*call = (struct call){
+		.app = job->conn->worker->pool->app,
+		.arena = arena,
+		.metrics = metrics,
+		.now = clock_wall_s(),
+		.started_us = call->started_us,
+		.slow = slow,
+	};
+	rc = request_read(&call->request, fcgi->envp);
+	body_init(&call->body, fcgi->in, call->request.content_length);
+	reply_init(&call->reply);
+	if (!slow && has_slow_body(&call->request))
+		return RC_SLOW;
+	return rc == RC_OK ? routes_run(call) : rc;
+}
+
+/* One line a request: never its key, only the route's template. */
+static void log_request(const struct job *job, bool sent)
+{
+	static const enum log_level levels[] = {
+		[RC_QUIET] = LOG_LEVEL_DEBUG, [RC_WARN] = LOG_LEVEL_WARN, [RC_ERROR] = LOG_LEVEL_ERROR
+	};
+	const struct call *call = &job->call;
+	const struct rc_info *info = rc_info(job->rc);
+	const struct project *project = call->caller.project;
+
+	LOG_AT(levels[info->loudness], "request",
+	       LOG_STR("request_id", call->request.request_id.n == 0 ? "-" : call->request.request_id.p),
+	       LOG_STR("project", project == NULL ? "-" : project->id),
+	       LOG_STR("route", routes_name(call)),
+	       LOG_STR("code", info->code),
+	       LOG_I64("status", call->reply.status),
+	       LOG_U64("bytes", call->reply.without_body ? 0 : reply_length(&call->reply)),
+	       LOG_U64("us", clock_mono_us() - call->started_us),
+	       LOG_STR("sent", sent ? "yes" : "no"));
+}
+
+static void count_request(const struct call *call, bool sent)
+{
+	metric_add(call->metrics, METRIC_REQUESTS, 1);
+	switch (call->reply.status / 100) {
+	case 2: metric_add(call->metrics, METRIC_REQUESTS_2XX, 1); break;
+	case 4: metric_add(call->metrics, METRIC_REQUESTS_4XX, 1); break;
+	case 5: metric_add(call->metrics, METRIC_REQUESTS_5XX, 1); break;
+	}
+	if (!sent)
+		metric_add(call->metrics, METRIC_CONNECTION_ERRORS, 1);
+}
+
+/*
+ * The request's last moment: reply, unless its peer has gone, and give back what it holds. True
+ * when the connection can serve another one. The thread that runs the request.
+ */
+static bool request_end(struct conn *conn)
+{
+	struct job *job = conn->job;
+	struct call *call = &job->call;
+	bool last = drain_is_on(conn->worker->pool);
+	bool sent = false;
+	bool keep;
+
+	if (call->request.method == METHOD_HEAD)
+		call->reply.without_body = true;
+	/* Bytes of a body that stayed behind would be taken for the next request. */
+	if (!conn->gone && body_drain(&call->body))
+		sent = reply_send(&conn->fcgi, &call->reply, last ? REPLY_LAST : REPLY_KEEP, call->arena);
+	keep = sent && !last && conn->fcgi.keepConnection;
+	count_request(call, sent);
+	log_request(job, sent);
+	routes_clear(call);
+	FCGX_Free(&conn->fcgi, 0);
+	if (job->rc == RC_STORE)
+		serve_fail();
+	return keep;
+}
+
+/* In the loop: reply, then wait for the next request or close. */
+static void conn_answer(struct conn *conn)
+{
+	bool keep = request_end(conn);
+
+	worker_return_job(conn->worker, conn->job);
+	conn->job = NULL;
+	if (!keep) {
+		conn_close(conn);
+		return;
+	}
+	conn_enter(conn, CONN_IDLE);
+}
+
+/* The reply is ready; it goes out when what was read to make it can no longer be taken back. */
+static void conn_tell(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	const struct call *call = &conn->job->call;
+
+	if (conn->gone || call->wait_version == 0 || conn->job->rc == RC_STORE ||
+	    store_is_flushed(call->app->store, call->wait_version)) {
+		conn_answer(conn);
+		return;
+	}
+	metric_add(call->metrics, METRIC_READS_PARKED, 1);
+	conn_enter(conn, CONN_READING);
+	conn->link = worker->waiting;
+	worker->waiting = conn;
+}
+
+static void conn_commit(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	struct commit_op *op = &conn->job->call.op;
+
+	conn_enter(conn, CONN_WRITING);
+	op->next = NULL;
+	*worker->chain_tail = op;
+	worker->chain_tail = &op->next;
+}
+
+static void conn_slow_down(struct conn *conn)
+{
+	metric_add(conn->job->call.metrics, METRIC_SLOW_CALLS, 1);
+	routes_clear(&conn->job->call);
+	unwatch(conn);
+	conn_enter(conn, CONN_SLOW);
+	slow_give(conn->worker->pool->slow, conn);
+}
+
+static void conn_run(struct conn *conn)
+{
+	struct job *job = conn->job;
+
+	conn_enter(conn, CONN_RUNNING);
+	job->call.started_us = clock_mono_us();
+	job->rc = run(job, job->arena, conn->worker->metrics, false);
+	switch (job->rc) {
+	case RC_PARKED:
+		conn_commit(conn);
+		return;
+	case RC_SLOW:
+		conn_slow_down(conn);
+		return;
+	case RC_OK:
+		break;
+	default:
+		routes_error(&job->call, job->rc);
+	}
+	conn_tell(conn);
+}
+
+/*
+ * Read the next request. False when there is none: the peer has left, sent no FastCGI, or stopped half way.
+ */
+static bool request_begin(struct conn *conn)
+{
+	FCGX_Request *fcgi = &conn->fcgi;
+
+	fcgi->ipcFd = conn->fd;
+	fcgi->keepConnection = 1;	/* else it begins by closing the descriptor */
+	if (FCGX_Accept_r(fcgi) < 0) {
+		conn->fd = fcgi->ipcFd;	/* -1: it has closed it */
+		return false;
+	}
+	/* Parameters that end with the connection, between two of them, look like all parameters. */
+	return FCGX_GetError(fcgi->in) == 0 && fcgi->role == ROLE_RESPONDER;
+}
+
+static void conn_begin(struct conn *conn, uint32_t events)
+{
+	struct worker *worker = conn->worker;
+
+	if (!request_begin(conn)) {
+		if (!(events & (EPOLLRDHUP | EPOLLHUP)))
+			metric_add(worker->metrics, METRIC_CONNECTION_ERRORS, 1);
+		conn_close(conn);
+		return;
+	}
+	conn->job = worker_take_job(worker);
+	if (conn->job == NULL) {
+		LOG_ERROR("no memory for a request");
+		conn_close(conn);
+		return;
+	}
+	conn->job->conn = conn;
+	conn_run(conn);
+}
+
+/* --- what the worker calls --- */
+
+void conn_ready(struct conn *conn, uint32_t events)
+{
+	if (conn->state == CONN_IDLE) {
+		conn_begin(conn, events);
+		return;
+	}
+	assert(conn->state == CONN_WRITING || conn->state == CONN_READING);
+	unwatch(conn);
+	conn->gone = true;
+}
+
+void conn_written(struct conn *conn)
+{
+	struct call *call = &conn->job->call;
+
+	conn->job->rc = call->op.rc;
+	routes_done(call);
+	conn_tell(conn);
+}
+
+void conn_flushed(struct conn *conn)
+{
+	struct call *call = &conn->job->call;
+
+	if (!store_is_flushed(call->app->store, call->wait_version)) {
+		conn->job->rc = RC_UNAVAILABLE;
+		routes_error(call, RC_UNAVAILABLE);
+	}
+	conn_answer(conn);
+}
+
+void conn_returned(struct conn *conn)
+{
+	worker_return_job(conn->worker, conn->job);
+	conn->job = NULL;
+	if (!conn->keep) {
+		conn_close(conn);
+		return;
+	}
+	conn_enter(conn, CONN_IDLE);
+	if (!watch(conn))
+		conn_close(conn);
+}
+
+/* --- what the slow lane calls --- */
+
+void conn_run_slow(struct conn *conn, struct arena *arena)
+{
+	struct job *job = conn->job;
+	struct call *call = &job->call;
+
+	job->rc = run(job, arena, metric_slot(), true);
+	assert(job->rc != RC_SLOW);
+	if (job->rc == RC_PARKED) {
+		job->rc = commit_run(call->app->store, &call->op);
+		routes_done(call);
+	} else if (job->rc != RC_OK) {
+		routes_error(call, job->rc);
+	}
+	if (call->wait_version != 0 && job->rc != RC_STORE &&
+	    store_wait(call->app->store, call->wait_version) != RC_OK) {
+		job->rc = RC_STORE;
+		routes_error(call, RC_STORE);
+	}
+	conn->keep = request_end(conn);
+}
