@@ -56,16 +56,12 @@ struct fields {
 	const struct field *hash, *signature, *auth_date, *user;
 };
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+/* A hexadecimal digit's value plus one; 0 is no digit. */
+static const uint8_t hex_digits[256] = {
+	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10,
+	['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16
+};
 
 /*
  * Decode RAW to *TO, which moves behind what was written. False for a bad %XX, a control
@@ -73,31 +69,31 @@ static int hex_value(char c)
  */
 static bool decode(struct str raw, char **to, struct str *out)
 {
-	char *start = *to, *end = start;
-	bool ascii = true;
+	const unsigned char *p = (const unsigned char *)raw.p, *end = p + raw.n;
+	char *at = *to;
+	unsigned char seen = 0;		/* all bits of all bytes */
 
-	for (size_t i = 0; i < raw.n; i++) {
-		unsigned char c = (unsigned char)raw.p[i];
+	while (p < end) {
+		unsigned char c = *p++;
 
 		if (c == '+') {
 			c = ' ';
 		} else if (c == '%') {
-			int high = raw.n - i > 2 ? hex_value(raw.p[i + 1]) : -1;
-			int low = raw.n - i > 2 ? hex_value(raw.p[i + 2]) : -1;
+			unsigned high = end - p < 2 ? 0 : hex_digits[p[0]], low = end - p < 2 ? 0 : hex_digits[p[1]];
 
-			if (high < 0 || low < 0)
+			if (high == 0 || low == 0)
 				return false;
-			c = (unsigned char)(high << 4 | low);
-			i += 2;
+			c = (unsigned char)((high - 1) << 4 | (low - 1));
+			p += 2;
 		}
 		if (c < 0x20 || c == 0x7f)
 			return false;
-		ascii = ascii && c < 0x80;
-		*end++ = (char)c;
+		seen |= c;
+		*at++ = (char)c;
 	}
-	*to = end;
-	*out = str_make(start, (size_t)(end - start));
-	return ascii || str_is_utf8(*out);
+	*out = str_make(*to, (size_t)(at - *to));
+	*to = at;
+	return seen < 0x80 || str_is_utf8(*out);
 }
 
 /* [a-z0-9_]{1,64} */

@@ -492,6 +492,7 @@ static void the_whole_launch_fragment_is_not_initdata(void **state)
 	assert_reason(check_c("&a=1"), "malformed");
 	assert_reason(check_c("a=1&&b=2"), "malformed");
 	assert_reason(check_c("="), "malformed");
+	assert_reason(check_c("a=&b=&c="), "missing_hash");
 	assert_reason(check_c("{\"user\":1}"), "malformed");
 }
 
