@@ -34,8 +34,7 @@ static enum rc by_api_key(const struct asking *asking, struct str text, struct c
 	const struct project *project;
 	struct credential credential;
 
-	if (text.n != CREDENTIAL_LEN ||
-	    !registry_credential(asking->registry, text, asking->now, &credential))
+	if (!registry_credential(asking->registry, text, asking->now, &credential))
 		return RC_INVALID_TOKEN;
 	project = auth_live_project(registry_by_number(asking->registry, credential.project));
 	if (project == NULL)
@@ -179,8 +178,6 @@ static enum rc find_user(const struct asking *asking, const struct project *proj
 	struct str text;
 	enum rc rc;
 
-	if (raw.n > INITDATA_MAX)
-		return initdata_rc(INITDATA_TOO_LARGE);
 	text = init_data_text(project, raw, asking->arena);
 	if (text.p == NULL)
 		return RC_NO_MEMORY;

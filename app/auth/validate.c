@@ -71,9 +71,8 @@ static enum rc sign(const struct validation *v, const struct initdata_user *user
 /* The answer of less than a minute ago. A token that was made before a mark has to be made anew. */
 static bool find_answer(const struct validation *v, struct validate_entry *entry)
 {
-	return v->init_data.n <= INITDATA_MAX &&
-		validate_cache_get(v->auth->answers, v->project->number, v->project->generation,
-				   v->init_data, v->now, v->arena, entry) &&
+	return validate_cache_get(v->auth->answers, v->project->number, v->project->generation,
+				  v->init_data, v->now, v->arena, entry) &&
 		!auth_is_revoked(v->registry, v->project, entry->telegram_id, entry->made_at);
 }
 

@@ -149,16 +149,15 @@ static void a_key_that_cannot_be_read_stops_the_start(void **state)
 
 static void a_key_under_anothers_name_stops_the_start(void **state)
 {
-	struct key_set *set;
-	struct str record;
+	struct key_set *set = key_set_new();
 
 	(void)state;
-	set = key_set_new();
 	assert_int_equal(key_set_generate(set, KEY_OLD, NOW), RC_OK);
-	record = key_write(key_set_at(set, 0), arena);
-	assert_true(house_put(&house, STORE_SIGNING_KEYS, str_c(key_set_at(set, 0)->kid), record));
+	assert_int_equal(key_set_generate(set, KEY_OLD, NOW), RC_OK);
+	assert_true(house_put(&house, STORE_SIGNING_KEYS, str_c(key_set_at(set, 0)->kid),
+			      key_write(key_set_at(set, 0), arena)));
 	assert_true(house_reopen(&house));
-	assert_true(house_put(&house, STORE_SIGNING_KEYS, STR_LIT("kid"), record));
+	assert_true(house_put(&house, STORE_SIGNING_KEYS, STR_LIT("kid"), key_write(key_set_at(set, 1), arena)));
 	assert_false(house_reopen(&house));
 	key_set_unref(set);
 }
@@ -533,6 +532,8 @@ static void the_header_has_one_form(void **state)
 	assert_int_equal(answer("Tma", ada(), app_id, NOW), RC_OK);
 	assert_int_equal(answer("tma ", ada(), app_id, NOW), RC_UNAUTHORIZED);
 	assert_int_equal(answer("tma", arena_printf(arena, "%.*s ", STR(ada())), app_id, NOW), RC_UNAUTHORIZED);
+	assert_int_equal(answer("tma", arena_printf(arena, "%.*s\t", STR(ada())), app_id, NOW), RC_UNAUTHORIZED);
+	assert_int_equal(answer("tma", arena_printf(arena, "\x7f%.*s", STR(ada())), app_id, NOW), RC_UNAUTHORIZED);
 	assert_int_equal(answer("tma", arena_printf(arena, "%.*s, tma x", STR(ada())), app_id, NOW), RC_UNAUTHORIZED);
 	assert_int_equal(answer("tma", arena_printf(arena, "%.*s,x", STR(ada())), app_id, NOW), RC_INVALID_INIT_DATA);
 	assert_int_equal(answer("Bearer", ada(), app_id, NOW), RC_UNAUTHORIZED);

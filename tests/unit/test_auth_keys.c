@@ -13,6 +13,7 @@
 #include <openssl/pem.h>
 
 #include "auth/keys.h"
+#include "base/b64.h"
 #include "base/jdoc.h"
 
 /* The example key of RFC 7515 A.3. Its thumbprint was computed with two other programs. */
@@ -179,6 +180,7 @@ static void keys_that_are_not_for_us_are_passed_over(void **state)
 		{ "{" GOOD ",\"kid\":\"a\",\"alg\":null}", 0 }, { "{" GOOD ",\"kid\":\"a\",\"use\":\"enc\"}", 0 },
 		{ "{" GOOD ",\"kid\":\"a\",\"key_ops\":[\"sign\"]}", 0 }, { "{" GOOD ",\"kid\":\"a\",\"key_ops\":\"verify\"}", 0 },
 		{ "{" GOOD ",\"kid\":\"a\",\"d\":\"AAAA\"}", 0 },	/* a private key is not to be had from here */
+		{ "{\"kty\":\"RSA\",\"crv\":\"P-256\",\"x\":\"" X "\",\"y\":\"" Y "\",\"kid\":\"a\"}", 0 },
 		{ "{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\",\"kid\":\"a\"}", 0 },
 		{ "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" X "\",\"kid\":\"a\"}", 0 },
 		{ "{\"kty\":\"oct\",\"k\":\"AAAA\",\"kid\":\"a\"}", 0 },
@@ -306,6 +308,7 @@ static void a_record_that_disagrees_with_itself_is_refused(void **state)
 		{ RECORD("", "current", ""), RC_BAD_REQUEST },
 		{ RECORD(THUMBPRINT, "CURRENT", ""), RC_BAD_REQUEST },
 		{ RECORD(THUMBPRINT, "current", ",\"private_pem\":\"\""), RC_BAD_REQUEST },
+		{ RECORD(THUMBPRINT, "current", ",\"private_pem\":null"), RC_BAD_REQUEST },
 		{ RECORD(THUMBPRINT, "current", ",\"private_pem\":\"-----BEGIN PRIVATE KEY-----\""), RC_BAD_REQUEST },
 		{ RECORD(THUMBPRINT, "current", ",\"private_pem\":\"" PEM "\\u0000\""), RC_BAD_REQUEST },
 		{ "{\"kid\":\"" THUMBPRINT "\",\"state\":\"old\",\"x\":\"" X "\",\"y\":\"" Y "\"}", RC_BAD_REQUEST },
@@ -346,6 +349,41 @@ static void a_private_half_must_fit_the_public_one(void **state)
 	memcpy(x + 7, THUMBPRINT, 43);
 	assert_int_equal(key_read(set, record), RC_BAD_REQUEST);
 	key_set_unref(made);
+	key_set_unref(set);
+}
+
+/* A point has 32 bytes a coordinate on this curve too; only its name tells them apart. */
+static void a_key_of_another_curve_is_refused(void **state)
+{
+	EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "secp256k1");
+	struct key_set *set = key_set_new();
+	char text[256], x[44] = "", y[44] = "", kid[44] = "";
+	uint8_t point[65], digest[32];
+	BIO *bio = BIO_new(BIO_s_mem());
+	json_object *doc = json_object_new_object();
+	size_t n;
+	char *pem;
+
+	(void)state;
+	assert_int_equal(EVP_PKEY_get_octet_string_param(pkey, "encoded-pub-key", point, sizeof point, &n), 1);
+	assert_int_equal(n, 65);
+	b64url_encode(point + 1, 32, x);
+	b64url_encode(point + 33, 32, y);
+	snprintf(text, sizeof text, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x, y);
+	assert_int_equal(EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL), 1);
+	b64url_encode(digest, 32, kid);
+	assert_int_equal(PEM_write_bio_PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL), 1);
+	n = (size_t)BIO_get_mem_data(bio, &pem);
+	jdoc_add_str(doc, "kid", str_c(kid));
+	jdoc_add_str(doc, "state", STR_LIT("old"));
+	jdoc_add_i64(doc, "created_at", 1);
+	jdoc_add_str(doc, "x", str_c(x));
+	jdoc_add_str(doc, "y", str_c(y));
+	jdoc_add_str(doc, "private_pem", str_make(pem, n));
+	assert_int_equal(key_read(set, jdoc_text(doc, arena)), RC_BAD_REQUEST);
+	json_object_put(doc);
+	BIO_free(bio);
+	EVP_PKEY_free(pkey);
 	key_set_unref(set);
 }
 
@@ -420,6 +458,7 @@ int main(void)
 		cmocka_unit_test_setup(a_record_without_its_private_half_stays_so, clean),
 		cmocka_unit_test_setup(a_record_that_disagrees_with_itself_is_refused, clean),
 		cmocka_unit_test_setup(a_private_half_must_fit_the_public_one, clean),
+		cmocka_unit_test_setup(a_key_of_another_curve_is_refused, clean),
 		cmocka_unit_test_setup(a_locked_private_key_asks_nobody_for_its_phrase, clean),
 		cmocka_unit_test_setup(short_memory_gives_no_record, clean),
 		cmocka_unit_test_setup(a_set_lives_as_long_as_somebody_holds_it, clean),

@@ -193,6 +193,11 @@ static void a_table_holds_so_many_bytes_and_no_more(void **state)
 	table_put(table, STR_LIT("a"), str_make(text, 10));
 	assert_int_equal(table_count(table), 1);
 	assert_true(table_get(table, STR_LIT("a"), nothing, NULL));
+	/* The same key again takes no place of its own. */
+	for (int i = 0; i < 8; i++)
+		table_put(table, STR_LIT("a"), str_make(text, 10));
+	assert_int_equal(table_count(table), 1);
+	assert_int_equal(table_bytes(table), 11);
 	/* Exactly full, and one byte more. */
 	for (int i = 0; i < 8; i++)
 		table_put(table, str_make(&"12345678"[i], 1), str_make(text, BYTES - 1));
