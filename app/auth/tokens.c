@@ -1,6 +1,6 @@
 /*
- * tokens.c - two caches over one kind of table (table.h): credentials that were checked in
- * full, and answers to validate.
+ * tokens.c - two caches of one kind (cache.h): credentials that were checked in full, and
+ * answers to validate.
  *
  * Neither decides anything: what changes with the time, the project's state or a
  * revocation is looked at by the caller on every hit. Any thread.
@@ -12,7 +12,7 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 
-#include "auth/table.h"
+#include "auth/cache.h"
 #include "auth/tokens.h"
 #include "base/arena.h"
 
@@ -26,14 +26,14 @@ enum { ENTRY_BYTES = 1024 };
 /* --- credentials --- */
 
 struct token_cache {
-	struct table *table;
+	struct cache *kept;
 };
 
 struct token_cache *token_cache_new(size_t entries)
 {
 	struct token_cache *cache = malloc(sizeof *cache);
 
-	if (cache != NULL && (cache->table = table_new(entries, ENTRY_BYTES)) == NULL) {
+	if (cache != NULL && (cache->kept = cache_new(entries, ENTRY_BYTES)) == NULL) {
 		free(cache);
 		return NULL;
 	}
@@ -44,7 +44,7 @@ void token_cache_free(struct token_cache *cache)
 {
 	if (cache == NULL)
 		return;
-	table_free(cache->table);
+	cache_free(cache->kept);
 	free(cache);
 }
 
@@ -55,21 +55,21 @@ static void take_entry(struct str value, void *arg)
 
 bool token_cache_get(struct token_cache *cache, struct str text, struct token_entry *entry)
 {
-	return table_get(cache->table, text, take_entry, entry);
+	return cache_get(cache->kept, text, take_entry, entry);
 }
 
 void token_cache_put(struct token_cache *cache, struct str text, const struct token_entry *entry)
 {
-	table_put(cache->table, text, str_make(entry, sizeof *entry));
+	cache_put(cache->kept, text, str_make(entry, sizeof *entry));
 }
 
 /* --- answers to validate --- */
 
 struct validate_cache {
-	struct table *table;
+	struct cache *kept;
 };
 
-/* As it lies in the table, the reply behind it. */
+/* As it lies in the cache, the reply behind it. */
 struct validate_head {
 	uint64_t telegram_id;
 	int64_t auth_date, made_at;
@@ -79,7 +79,7 @@ struct validate_cache *validate_cache_new(size_t entries)
 {
 	struct validate_cache *cache = malloc(sizeof *cache);
 
-	if (cache != NULL && (cache->table = table_new(entries, ENTRY_BYTES)) == NULL) {
+	if (cache != NULL && (cache->kept = cache_new(entries, ENTRY_BYTES)) == NULL) {
 		free(cache);
 		return NULL;
 	}
@@ -90,7 +90,7 @@ void validate_cache_free(struct validate_cache *cache)
 {
 	if (cache == NULL)
 		return;
-	table_free(cache->table);
+	cache_free(cache->kept);
 	free(cache);
 }
 
@@ -130,7 +130,7 @@ bool validate_cache_get(struct validate_cache *cache, uint32_t project, uint64_t
 	uint8_t key[SHA256_DIGEST_LENGTH];
 
 	if (!make_key(project, generation, init_data, key) ||
-	    !table_get(cache->table, str_make(key, sizeof key), take_answer, &taking) ||
+	    !cache_get(cache->kept, str_make(key, sizeof key), take_answer, &taking) ||
 	    taking.reply.p == NULL)
 		return false;
 	/* A clock that was set back makes it strange, not young. */
@@ -153,7 +153,7 @@ void validate_cache_put(struct validate_cache *cache, uint32_t project, uint64_t
 	memcpy(value, &head, sizeof head);
 	memcpy(value + sizeof head, entry->reply.p, entry->reply.n);
 	if (make_key(project, generation, init_data, key))
-		table_put(cache->table, str_make(key, sizeof key),
+		cache_put(cache->kept, str_make(key, sizeof key),
 			  str_make(value, sizeof head + entry->reply.n));
 	OPENSSL_cleanse(value, sizeof head + entry->reply.n);
 	free(value);

@@ -1,5 +1,5 @@
 /*
- * test_auth_tokens.c - the two caches and the table under them: exact, bounded, forgetful
+ * test_auth_tokens.c - the two caches and what they are made of: exact, bounded, forgetful
  * in the right order, and safe with several threads.
  */
 #include "config.h"
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "auth/table.h"
+#include "auth/cache.h"
 #include "auth/tokens.h"
 #include "base/arena.h"
 
@@ -81,17 +81,17 @@ static void only_the_whole_text_is_known(void **state)
 
 static void an_empty_or_overlong_text_is_not_remembered(void **state)
 {
-	static char text[TABLE_KEY_MAX + 1];
+	static char text[CACHE_KEY_MAX + 1];
 	struct token_cache *cache = token_cache_new(8);
 
 	(void)state;
 	memset(text, 'x', sizeof text);
 	put(cache, str_make(text, 0), 1);
 	assert_false(knows(cache, str_make(text, 0), 1));
-	put(cache, str_make(text, TABLE_KEY_MAX), 2);
-	assert_true(knows(cache, str_make(text, TABLE_KEY_MAX), 2));
-	put(cache, str_make(text, TABLE_KEY_MAX + 1), 3);
-	assert_false(knows(cache, str_make(text, TABLE_KEY_MAX + 1), 3));
+	put(cache, str_make(text, CACHE_KEY_MAX), 2);
+	assert_true(knows(cache, str_make(text, CACHE_KEY_MAX), 2));
+	put(cache, str_make(text, CACHE_KEY_MAX + 1), 3);
+	assert_false(knows(cache, str_make(text, CACHE_KEY_MAX + 1), 3));
 	token_cache_free(cache);
 }
 
@@ -106,7 +106,7 @@ static void a_cache_without_room_remembers_nothing(void **state)
 	token_cache_free(cache);
 	token_cache_free(NULL);
 	validate_cache_free(NULL);
-	table_free(NULL);
+	cache_free(NULL);
 }
 
 static void the_least_recently_used_makes_room(void **state)
@@ -129,7 +129,7 @@ static void the_least_recently_used_makes_room(void **state)
 	token_cache_free(cache);
 }
 
-/* --- the table's bounds --- */
+/* --- bounds --- */
 
 static void nothing(struct str value, void *arg)
 {
@@ -137,10 +137,10 @@ static void nothing(struct str value, void *arg)
 	(void)arg;
 }
 
-static void a_table_holds_so_many_entries_and_no_more(void **state)
+static void a_cache_holds_so_many_entries_and_no_more(void **state)
 {
 	enum { ENTRIES = 1000 };
-	struct table *table = table_new(ENTRIES, 64);
+	struct cache *cache = cache_new(ENTRIES, 64);
 	size_t found = 0;
 	char key[32];
 
@@ -148,29 +148,29 @@ static void a_table_holds_so_many_entries_and_no_more(void **state)
 	for (int i = 0; i < 20 * ENTRIES; i++) {
 		int n = snprintf(key, sizeof key, "user number %d", i);
 
-		table_put(table, str_make(key, (size_t)n), STR_LIT("v"));
+		cache_put(cache, str_make(key, (size_t)n), STR_LIT("v"));
 		/* The newest one is there whatever happens. */
-		assert_true(table_get(table, str_make(key, (size_t)n), nothing, NULL));
+		assert_true(cache_get(cache, str_make(key, (size_t)n), nothing, NULL));
 	}
-	assert_true(table_count(table) <= ENTRIES);
-	assert_true(table_count(table) > ENTRIES * 95 / 100);
-	table_free(table);
+	assert_true(cache_count(cache) <= ENTRIES);
+	assert_true(cache_count(cache) > ENTRIES * 95 / 100);
+	cache_free(cache);
 
 	/* Half full: keys that look alike spread well, so that few have to go. */
-	table = table_new(ENTRIES, 64);
+	cache = cache_new(ENTRIES, 64);
 	for (int i = 0; i < ENTRIES / 2; i++)
-		table_put(table, str_make(key, (size_t)snprintf(key, sizeof key, "user number %d", i)), STR_LIT("v"));
+		cache_put(cache, str_make(key, (size_t)snprintf(key, sizeof key, "user number %d", i)), STR_LIT("v"));
 	for (int i = 0; i < ENTRIES / 2; i++)
-		found += table_get(table, str_make(key, (size_t)snprintf(key, sizeof key, "user number %d", i)), nothing, NULL);
+		found += cache_get(cache, str_make(key, (size_t)snprintf(key, sizeof key, "user number %d", i)), nothing, NULL);
 	assert_true(found > ENTRIES / 2 * 95 / 100);
-	table_free(table);
+	cache_free(cache);
 }
 
-static void a_table_holds_so_many_bytes_and_no_more(void **state)
+static void a_cache_holds_so_many_bytes_and_no_more(void **state)
 {
 	enum { ENTRIES = 64, BYTES = 100 };
 	static char text[5000];
-	struct table *table = table_new(ENTRIES, BYTES);
+	struct cache *cache = cache_new(ENTRIES, BYTES);
 	char key[32];
 
 	(void)state;
@@ -178,33 +178,33 @@ static void a_table_holds_so_many_bytes_and_no_more(void **state)
 	for (int i = 0; i < 2000; i++) {
 		int n = snprintf(key, sizeof key, "%d", i);
 
-		table_put(table, str_make(key, (size_t)n), str_make(text, (size_t)i * 37 % 790));
-		assert_true(table_bytes(table) <= (size_t)ENTRIES * BYTES);
+		cache_put(cache, str_make(key, (size_t)n), str_make(text, (size_t)i * 37 % 790));
+		assert_true(cache_bytes(cache) <= (size_t)ENTRIES * BYTES);
 	}
-	table_free(table);
+	cache_free(cache);
 
 	/* One that is larger than its whole set is kept, alone. */
-	table = table_new(8, BYTES);
-	table_put(table, STR_LIT("a"), str_make(text, 10));
-	table_put(table, STR_LIT("b"), str_make(text, 10));
-	table_put(table, STR_LIT("large"), str_make(text, sizeof text));
-	assert_int_equal(table_count(table), 1);
-	assert_true(table_get(table, STR_LIT("large"), nothing, NULL));
-	table_put(table, STR_LIT("a"), str_make(text, 10));
-	assert_int_equal(table_count(table), 1);
-	assert_true(table_get(table, STR_LIT("a"), nothing, NULL));
+	cache = cache_new(8, BYTES);
+	cache_put(cache, STR_LIT("a"), str_make(text, 10));
+	cache_put(cache, STR_LIT("b"), str_make(text, 10));
+	cache_put(cache, STR_LIT("large"), str_make(text, sizeof text));
+	assert_int_equal(cache_count(cache), 1);
+	assert_true(cache_get(cache, STR_LIT("large"), nothing, NULL));
+	cache_put(cache, STR_LIT("a"), str_make(text, 10));
+	assert_int_equal(cache_count(cache), 1);
+	assert_true(cache_get(cache, STR_LIT("a"), nothing, NULL));
 	/* The same key again takes no place of its own. */
 	for (int i = 0; i < 8; i++)
-		table_put(table, STR_LIT("a"), str_make(text, 10));
-	assert_int_equal(table_count(table), 1);
-	assert_int_equal(table_bytes(table), 11);
+		cache_put(cache, STR_LIT("a"), str_make(text, 10));
+	assert_int_equal(cache_count(cache), 1);
+	assert_int_equal(cache_bytes(cache), 11);
 	/* Exactly full, and one byte more. */
 	for (int i = 0; i < 8; i++)
-		table_put(table, str_make(&"12345678"[i], 1), str_make(text, BYTES - 1));
-	assert_int_equal(table_count(table), 8);
-	table_put(table, STR_LIT("8"), str_make(text, BYTES));
-	assert_int_equal(table_count(table), 7);
-	table_free(table);
+		cache_put(cache, str_make(&"12345678"[i], 1), str_make(text, BYTES - 1));
+	assert_int_equal(cache_count(cache), 8);
+	cache_put(cache, STR_LIT("8"), str_make(text, BYTES));
+	assert_int_equal(cache_count(cache), 7);
+	cache_free(cache);
 }
 
 /* --- threads --- */
@@ -326,8 +326,8 @@ int main(void)
 		cmocka_unit_test(an_empty_or_overlong_text_is_not_remembered),
 		cmocka_unit_test(a_cache_without_room_remembers_nothing),
 		cmocka_unit_test(the_least_recently_used_makes_room),
-		cmocka_unit_test(a_table_holds_so_many_entries_and_no_more),
-		cmocka_unit_test(a_table_holds_so_many_bytes_and_no_more),
+		cmocka_unit_test(a_cache_holds_so_many_entries_and_no_more),
+		cmocka_unit_test(a_cache_holds_so_many_bytes_and_no_more),
 		cmocka_unit_test(several_threads_see_each_others_entries_whole),
 		cmocka_unit_test(an_answer_is_good_for_sixty_seconds),
 		cmocka_unit_test(an_answer_belongs_to_one_project_generation_and_text),

@@ -1,5 +1,5 @@
 /*
- * table.c - see table.h.
+ * cache.c - see cache.h.
  *
  * Entries live in sets of eight, each set ordered by use, so that the last one is the
  * least recently used: nothing has to be counted or swept. A hash picks the set, 32 more
@@ -20,10 +20,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "auth/table.h"
+#include "auth/cache.h"
 #include "base/rand.h"
 
-enum { WAYS = 8, LOCKS = 64, CACHE_LINE = 64, HASH_WORDS = TABLE_KEY_MAX / 4 + 2 };
+enum { WAYS = 8, LOCKS = 64, CACHE_LINE = 64, HASH_WORDS = CACHE_KEY_MAX / 4 + 2 };
 
 struct item {
 	size_t n_key, n_value;
@@ -41,7 +41,7 @@ struct set {
 	struct slot ways[WAYS];
 };
 
-struct table {
+struct cache {
 	struct set *sets;
 	size_t n_sets;
 	size_t set_bytes;		/* most bytes of one set */
@@ -59,26 +59,26 @@ struct place {
 	uint32_t tag;
 };
 
-struct table *table_new(size_t entries, size_t bytes)
+struct cache *cache_new(size_t entries, size_t bytes)
 {
-	struct table *table = aligned_alloc(CACHE_LINE, sizeof *table);
+	struct cache *cache = aligned_alloc(CACHE_LINE, sizeof *cache);
 
-	if (table == NULL)
+	if (cache == NULL)
 		return NULL;
-	table->n_sets = entries / WAYS + (entries % WAYS != 0);
-	table->set_bytes = bytes * WAYS;
+	cache->n_sets = entries / WAYS + (entries % WAYS != 0);
+	cache->set_bytes = bytes * WAYS;
 	/* Fresh zero pages: a set costs nothing before it is used. */
-	table->sets = table->n_sets == 0 ? NULL : calloc(table->n_sets, sizeof *table->sets);
-	if (table->sets == NULL && table->n_sets != 0) {
-		free(table);
+	cache->sets = cache->n_sets == 0 ? NULL : calloc(cache->n_sets, sizeof *cache->sets);
+	if (cache->sets == NULL && cache->n_sets != 0) {
+		free(cache);
 		return NULL;
 	}
-	rand_bytes(&table->mix, sizeof table->mix);
-	table->mix |= 1;
-	rand_bytes(table->words, sizeof table->words);
+	rand_bytes(&cache->mix, sizeof cache->mix);
+	cache->mix |= 1;
+	rand_bytes(cache->words, sizeof cache->words);
 	for (size_t i = 0; i < LOCKS; i++)
-		pthread_mutex_init(&table->locks[i].mutex, NULL);
-	return table;
+		pthread_mutex_init(&cache->locks[i].mutex, NULL);
+	return cache;
 }
 
 static void item_free(struct item *item)
@@ -87,17 +87,17 @@ static void item_free(struct item *item)
 	free(item);
 }
 
-void table_free(struct table *table)
+void cache_free(struct cache *cache)
 {
-	if (table == NULL)
+	if (cache == NULL)
 		return;
-	for (size_t i = 0; i < table->n_sets; i++)
-		for (size_t k = 0; k < WAYS && table->sets[i].ways[k].item != NULL; k++)
-			item_free(table->sets[i].ways[k].item);
+	for (size_t i = 0; i < cache->n_sets; i++)
+		for (size_t k = 0; k < WAYS && cache->sets[i].ways[k].item != NULL; k++)
+			item_free(cache->sets[i].ways[k].item);
 	for (size_t i = 0; i < LOCKS; i++)
-		pthread_mutex_destroy(&table->locks[i].mutex);
-	free(table->sets);
-	free(table);
+		pthread_mutex_destroy(&cache->locks[i].mutex);
+	free(cache->sets);
+	free(cache);
 }
 
 static uint32_t word_at(const char *p)
@@ -109,9 +109,9 @@ static uint32_t word_at(const char *p)
 }
 
 /* NH over KEY, zeros behind its end; the length tells them from zeros of its own. */
-static uint64_t hash(const struct table *table, struct str key)
+static uint64_t hash(const struct cache *cache, struct str key)
 {
-	const uint32_t *word = table->words;
+	const uint32_t *word = cache->words;
 	char last[8] = { 0 };
 	uint64_t sum = key.n;
 	size_t i = 0;
@@ -123,15 +123,15 @@ static uint64_t hash(const struct table *table, struct str key)
 	return sum + (uint64_t)(word_at(last) + word[0]) * (word_at(last + 4) + word[1]);
 }
 
-static struct place find_place(struct table *table, struct str key)
+static struct place find_place(struct cache *cache, struct str key)
 {
-	uint64_t h = hash(table, key);
+	uint64_t h = hash(cache, key);
 	size_t i;
 
-	h = (h ^ h >> 32) * table->mix;
+	h = (h ^ h >> 32) * cache->mix;
 	h ^= h >> 29;
-	i = (size_t)(((h >> 32) * table->n_sets) >> 32);
-	return (struct place){ &table->sets[i], &table->locks[i % LOCKS].mutex, (uint32_t)h };
+	i = (size_t)(((h >> 32) * cache->n_sets) >> 32);
+	return (struct place){ &cache->sets[i], &cache->locks[i % LOCKS].mutex, (uint32_t)h };
 }
 
 static bool holds(const struct slot *slot, uint32_t tag, struct str key)
@@ -157,15 +157,15 @@ static void put_first(struct set *set, size_t i, struct slot slot)
 	set->ways[0] = slot;
 }
 
-bool table_get(struct table *table, struct str key,
+bool cache_get(struct cache *cache, struct str key,
 	       void (*take)(struct str value, void *arg), void *arg)
 {
 	struct place place;
 	size_t way;
 
-	if (table->n_sets == 0 || key.n == 0 || key.n > TABLE_KEY_MAX)
+	if (cache->n_sets == 0 || key.n == 0 || key.n > CACHE_KEY_MAX)
 		return false;
-	place = find_place(table, key);
+	place = find_place(cache, key);
 	pthread_mutex_lock(place.lock);
 	way = find_way(place.set, place.tag, key);
 	if (way < WAYS) {
@@ -214,15 +214,15 @@ static void make_room(struct set *set, size_t size, size_t set_bytes)
 	}
 }
 
-void table_put(struct table *table, struct str key, struct str value)
+void cache_put(struct cache *cache, struct str key, struct str value)
 {
 	struct place place;
 	struct slot slot;
 	size_t way;
 
-	if (table->n_sets == 0 || key.n == 0 || key.n > TABLE_KEY_MAX || value.n > UINT32_MAX / 2)
+	if (cache->n_sets == 0 || key.n == 0 || key.n > CACHE_KEY_MAX || value.n > UINT32_MAX / 2)
 		return;
-	place = find_place(table, key);
+	place = find_place(cache, key);
 	slot = (struct slot){ item_new(key, value), place.tag, (uint32_t)(key.n + value.n) };
 	if (slot.item == NULL)
 		return;
@@ -230,39 +230,39 @@ void table_put(struct table *table, struct str key, struct str value)
 	way = find_way(place.set, place.tag, key);
 	if (way < WAYS)
 		drop(place.set, way);
-	make_room(place.set, slot.size, table->set_bytes);
+	make_room(place.set, slot.size, cache->set_bytes);
 	put_first(place.set, WAYS - 1, slot);
 	pthread_mutex_unlock(place.lock);
 }
 
 /* All sets, one after the other: how many entries, how many bytes. */
-static void measure(struct table *table, size_t *n, size_t *bytes)
+static void measure(struct cache *cache, size_t *n, size_t *bytes)
 {
 	*n = *bytes = 0;
-	for (size_t i = 0; i < table->n_sets; i++) {
-		const struct set *set = &table->sets[i];
+	for (size_t i = 0; i < cache->n_sets; i++) {
+		const struct set *set = &cache->sets[i];
 
-		pthread_mutex_lock(&table->locks[i % LOCKS].mutex);
+		pthread_mutex_lock(&cache->locks[i % LOCKS].mutex);
 		for (size_t k = 0; k < WAYS && set->ways[k].item != NULL; k++) {
 			*n += 1;
 			*bytes += set->ways[k].size;
 		}
-		pthread_mutex_unlock(&table->locks[i % LOCKS].mutex);
+		pthread_mutex_unlock(&cache->locks[i % LOCKS].mutex);
 	}
 }
 
-size_t table_count(struct table *table)
+size_t cache_count(struct cache *cache)
 {
 	size_t n, bytes;
 
-	measure(table, &n, &bytes);
+	measure(cache, &n, &bytes);
 	return n;
 }
 
-size_t table_bytes(struct table *table)
+size_t cache_bytes(struct cache *cache)
 {
 	size_t n, bytes;
 
-	measure(table, &n, &bytes);
+	measure(cache, &n, &bytes);
 	return bytes;
 }
