@@ -237,7 +237,7 @@ static struct verdict judge(struct admin *admin, const struct project *project, 
 		.bots = project->bots, .n_bots = project->n_bots,
 		.now = admin->now, .max_age_s = max_age_s
 	};
-	struct verdict verdict = { NULL };
+	struct verdict verdict = { .reason = NULL };
 	enum initdata_reason reason = initdata_check(init_data, &check, admin->arena, &verdict.user);
 
 	verdict.reason = initdata_word(reason);

@@ -26,12 +26,16 @@ enum { FILE_MAX = 1 << 20, NOW = 1700000000 };
 
 static const char *dir;
 
+static _Noreturn void die(void)
+{
+	fprintf(stderr, "ctl_cases: cannot go on\n");
+	exit(99);
+}
+
 static void *need(const void *p)
 {
-	if (p == NULL) {
-		fprintf(stderr, "ctl_cases: cannot go on\n");
-		exit(99);
-	}
+	if (p == NULL)
+		die();
 	return (void *)(uintptr_t)p;
 }
 
@@ -44,7 +48,7 @@ static void write_file(const char *name, struct str text)
 	out = need(fopen(path, "w"));
 	fwrite(text.p, 1, text.n, out);
 	if (fclose(out) != 0)
-		need(NULL);
+		die();
 }
 
 static json_object *member(json_object *object, const char *name)
@@ -52,7 +56,7 @@ static json_object *member(json_object *object, const char *name)
 	json_object *value = NULL;
 
 	if (!json_object_object_get_ex(object, name, &value))
-		need(NULL);
+		die();
 	return value;
 }
 
@@ -183,7 +187,7 @@ static void print_tokens(struct arena *arena)
 	if (key_set_generate(keys, KEY_CURRENT, NOW) != RC_OK || key_set_generate(others, KEY_CURRENT, NOW) != RC_OK ||
 	    session_make(&session, need(key_set_current(keys)), "tmakv", arena, &token) != RC_OK ||
 	    session_make(&session, need(key_set_current(others)), "tmakv", arena, &foreign) != RC_OK)
-		need(NULL);
+		die();
 	buf_init(&jwks, arena, 64 * 1024);
 	key_set_write_jwks(keys, &jwks);
 	write_file("jwks.json", buf_str(&jwks));
