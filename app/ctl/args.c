@@ -253,6 +253,15 @@ static enum ctl_exit unknown_verb(struct ctl *ctl, const struct ctl_command *com
 	return ctl_usage(ctl, "'%s' takes one of: %s", ctl->words[0], list);
 }
 
+/* What goes to the server as JSON: all words are names of something. */
+static bool names_are_utf8(const struct ctl *ctl)
+{
+	for (size_t i = 0; i < ctl->n_words; i++)
+		if (!str_is_utf8(str_c(ctl->words[i])))
+			return false;
+	return str_is_utf8(str_c(args_value(ctl, OPTION_NAME))) && str_is_utf8(str_c(args_value(ctl, OPTION_PROJECT)));
+}
+
 enum ctl_exit args_command(struct ctl *ctl, const struct ctl_command *commands, size_t n)
 {
 	const struct ctl_command *command = NULL;
@@ -269,6 +278,8 @@ enum ctl_exit args_command(struct ctl *ctl, const struct ctl_command *commands, 
 	ctl->n_words -= n_words;
 	if (args_has(ctl, OPTION_HELP))
 		return CTL_OK;
+	if (!names_are_utf8(ctl))
+		return ctl_usage(ctl, "a name must be UTF-8");
 	for (size_t i = 0; i < ctl->n_given; i++)
 		if ((OPTION_BIT(ctl->given[i].option) & (command->options | OPTIONS_EVERYWHERE)) == 0)
 			return ctl_usage(ctl, "'%s' takes no option --%s; see tmakvctl %s --help", command->words,

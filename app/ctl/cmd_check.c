@@ -118,8 +118,6 @@ static enum ctl_exit check_by_server(struct ctl *ctl, struct str init_data, int6
 		verdict.explain = str_c(initdata_explain(reason));
 		return print_verdict(ctl, &verdict);
 	}
-	if (!str_is_utf8(project))
-		return ctl_usage(ctl, "a name must be UTF-8");
 	args = ctl_object();
 	ctl_add_str(args, "project", project);
 	ctl_add_str(args, "init_data", init_data);

@@ -9,20 +9,11 @@
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 
-/* {"project":...}, with one more argument if VALUE is not NULL; NULL when reported. */
-static json_object *project_args(struct ctl *ctl, const char *name, const char *value)
+/* Ask COMMAND about the project that the command line names; ARGS is taken over. */
+static enum ctl_exit ask(struct ctl *ctl, const char *command, json_object *args, json_object **result)
 {
-	json_object *args;
-
-	if (!str_is_utf8(str_c(ctl->words[0])) || (value != NULL && !str_is_utf8(str_c(value)))) {
-		ctl_usage(ctl, "a name must be UTF-8");
-		return NULL;
-	}
-	args = ctl_object();
 	ctl_add_str(args, "project", str_c(ctl->words[0]));
-	if (value != NULL)
-		ctl_add_str(args, name, str_c(value));
-	return args;
+	return control_ask(ctl, command, args, result);
 }
 
 /*
@@ -41,13 +32,14 @@ static void print_new_key(json_object *key)
 
 enum ctl_exit cmd_key_create(struct ctl *ctl)
 {
-	json_object *args = project_args(ctl, "name", args_value(ctl, OPTION_NAME)), *key;
+	const char *name = args_value(ctl, OPTION_NAME);
+	json_object *args = ctl_object(), *key;
 	enum ctl_exit exit;
 
-	if (args == NULL)
-		return CTL_USAGE;
+	if (name != NULL)
+		ctl_add_str(args, "name", str_c(name));
 	ctl_add_str(args, "right", args_has(ctl, OPTION_READ_ONLY) ? STR_LIT("read") : STR_LIT("read-write"));
-	if ((exit = control_ask(ctl, "key.create", args, &key)) != CTL_OK)
+	if ((exit = ask(ctl, "key.create", args, &key)) != CTL_OK)
 		return exit;
 	if (ctl->json)
 		ctl_print_json(ctl, key);
@@ -83,12 +75,10 @@ static void print_list(struct ctl *ctl, json_object *keys)
 
 enum ctl_exit cmd_key_list(struct ctl *ctl)
 {
-	json_object *args = project_args(ctl, NULL, NULL), *result, *keys;
-	enum ctl_exit exit;
+	json_object *result, *keys;
+	enum ctl_exit exit = ask(ctl, "key.list", ctl_object(), &result);
 
-	if (args == NULL)
-		return CTL_USAGE;
-	if ((exit = control_ask(ctl, "key.list", args, &result)) != CTL_OK)
+	if (exit != CTL_OK)
 		return exit;
 	if (ctl->json)
 		ctl_print_json(ctl, result);
@@ -100,12 +90,11 @@ enum ctl_exit cmd_key_list(struct ctl *ctl)
 
 enum ctl_exit cmd_key_revoke(struct ctl *ctl)
 {
-	json_object *args = project_args(ctl, "id", ctl->words[1]), *result;
+	json_object *args = ctl_object(), *result;
 	enum ctl_exit exit;
 
-	if (args == NULL)
-		return CTL_USAGE;
-	if ((exit = control_ask(ctl, "key.revoke", args, &result)) != CTL_OK)
+	ctl_add_str(args, "id", str_c(ctl->words[1]));
+	if ((exit = ask(ctl, "key.revoke", args, &result)) != CTL_OK)
 		return exit;
 	if (ctl->json)
 		ctl_print_json(ctl, result);

@@ -16,14 +16,14 @@
 
 /* --- what a project looks like --- */
 
-/* "7342037359 (checked with its token)" and so on; "none". */
+/* "7342037359 (by its token)" and so on; "none". */
 static struct str bots_text(struct ctl *ctl, json_object *project)
 {
 	json_object *bots;
 	struct buf buf;
 
 	if (!jdoc_array(project, "bots", &bots) || json_object_array_length(bots) == 0)
-		return STR_LIT("none: nobody can sign in, API keys work");
+		return STR_LIT("none");
 	buf_init(&buf, ctl->arena, 4096);
 	for (size_t i = 0; i < json_object_array_length(bots); i++) {
 		json_object *bot = json_object_array_get_idx(bots, i);
@@ -94,10 +94,6 @@ static enum ctl_exit ask_project(struct ctl *ctl, const char *command, const cha
 {
 	json_object *args = ctl_object();
 
-	if (!str_is_utf8(str_c(ctl->words[0])) || (value != NULL && !str_is_utf8(str_c(value)))) {
-		json_object_put(args);
-		return ctl_usage(ctl, "a name must be UTF-8");
-	}
 	ctl_add_str(args, "project", str_c(ctl->words[0]));
 	if (value != NULL)
 		ctl_add_str(args, name, str_c(value));
@@ -122,11 +118,8 @@ static void add_bot(json_object *array, const struct bot *bot)
 		ctl_no_memory();
 }
 
-static void print_next_steps(struct ctl *ctl, json_object *project)
+static void print_next_steps(struct str name)
 {
-	struct str name = ctl_get_str(project, "name");
-
-	(void)ctl;
 	printf("\nNext:\n");
 	printf("  sign users in       POST /sdk/v1/auth/validate with projectId \"%.*s\" (or its id)\n", STR(name));
 	printf("  for your server     tmakvctl key create %.*s\n", STR(name));
@@ -145,8 +138,6 @@ enum ctl_exit cmd_project_create(struct ctl *ctl)
 	for (size_t i = 0; exit == CTL_OK && i < n; i++)
 		add_bot(array, &bots[i]);
 	OPENSSL_cleanse(bots, sizeof bots);
-	if (exit == CTL_OK && !str_is_utf8(str_c(ctl->words[0])))
-		exit = ctl_usage(ctl, "a name must be UTF-8");
 	if (exit != CTL_OK) {
 		json_object_put(args);
 		return exit;
@@ -160,7 +151,7 @@ enum ctl_exit cmd_project_create(struct ctl *ctl)
 		ctl_print_json(ctl, project);
 	} else {
 		print_project(ctl, project);
-		print_next_steps(ctl, project);
+		print_next_steps(ctl_get_str(project, "name"));
 	}
 	json_object_put(project);
 	return CTL_OK;
