@@ -89,6 +89,18 @@ enum rc sdk_get(struct call *call)
 
 /* ---- put ---- */
 
+/*
+ * A condition that is not held against the stored version must not look as if it were: the client
+ * would overwrite what it meant to spare.
+ */
+static enum rc refuse_condition(struct call *call)
+{
+	if (call->request.if_match.n == 0 && call->request.if_none_match.n == 0)
+		return RC_OK;
+	call->detail = STR_LIT("conditional writes are not supported: leave out If-Match and If-None-Match");
+	return RC_BAD_REQUEST;
+}
+
 /* The moment that the TTL parameters mean; 0: never. They are for servers. */
 static enum rc expiry_of(struct call *call, int64_t *expires_at)
 {
@@ -166,7 +178,8 @@ enum rc sdk_put(struct call *call)
 		.write_limit = call->caller.project->write_limit,
 		.now = call->now,
 	};
-	if ((rc = key_of(call, &put->key)) != RC_OK ||
+	if ((rc = refuse_condition(call)) != RC_OK ||
+	    (rc = key_of(call, &put->key)) != RC_OK ||
 	    (rc = expiry_of(call, &put->expires_at)) != RC_OK ||
 	    (rc = value_of(call, &put->value)) != RC_OK)
 		return rc;
@@ -194,7 +207,7 @@ enum rc sdk_delete(struct call *call)
 		.write_limit = call->caller.project->write_limit,
 		.now = call->now,
 	};
-	if ((rc = key_of(call, &del->key)) != RC_OK)
+	if ((rc = refuse_condition(call)) != RC_OK || (rc = key_of(call, &del->key)) != RC_OK)
 		return rc;
 	return call_commit(call, kv_delete_apply, del, del->key.n, delete_done);
 }
