@@ -71,9 +71,13 @@ static void a_size_that_cannot_be_is_refused(void **state)
 static void a_reset_arena_is_as_new(void **state)
 {
 	struct arena *arena = arena_new(1 << 20);
+	void *first = arena_alloc(arena, 1);
 
 	(void)state;
+	arena_reset(arena);
 	for (int i = 0; i < 100; i++) {
+		/* The block that was there from the start is used again. */
+		assert_ptr_equal(arena_alloc(arena, 1), first);
 		for (size_t n = 1; n < 100000; n *= 3) {
 			char *piece = arena_zero(arena, n);
 

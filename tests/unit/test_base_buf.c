@@ -109,6 +109,22 @@ static void formatted_text_may_fill_it_to_the_last_byte(void **state)
 	}
 }
 
+/* vsnprintf() ends with a NUL, and the byte behind may be somebody else's. */
+static void formatted_text_does_not_write_behind_its_end(void **state)
+{
+	struct buf buf = fresh(256);
+	char *neighbour;
+
+	(void)state;
+	for (int i = 0; i < 253; i++)
+		buf_add_char(&buf, 'x');
+	neighbour = arena_alloc(arena, 1);
+	*neighbour = '!';
+	buf_addf(&buf, "%d", 123);
+	assert_true(buf_ok(&buf) && buf.n == 256);
+	assert_int_equal(*neighbour, '!');
+}
+
 static void an_error_sticks(void **state)
 {
 	struct buf buf = fresh(5);
@@ -157,6 +173,7 @@ int main(void)
 		cmocka_unit_test(growing_keeps_what_was_there),
 		cmocka_unit_test(it_takes_its_maximum_and_no_more),
 		cmocka_unit_test(formatted_text_may_fill_it_to_the_last_byte),
+		cmocka_unit_test(formatted_text_does_not_write_behind_its_end),
 		cmocka_unit_test(an_error_sticks),
 		cmocka_unit_test(the_arenas_ceiling_ends_it_too),
 		cmocka_unit_test(a_piece_of_itself_may_be_added),

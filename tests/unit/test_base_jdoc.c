@@ -59,6 +59,7 @@ static void a_document_is_written_as_it_was_read(void **state)
 		{ STR_LIT("\"\\uD83d\\uDe00x\""), STR_LIT("\"\xf0\x9f\x98\x80x\"") },
 		{ STR_LIT("\"\\ud800\\udbff\\udfff\""), STR_LIT("\"\xef\xbf\xbd\xf4\x8f\xbf\xbf\"") },
 		{ STR_LIT("\"\\ud83d\""), STR_LIT("\"\xef\xbf\xbd\"") }, { STR_LIT("\"\\ud83dx\\ude00\\n\""), STR_LIT("\"\xef\xbf\xbdx\xef\xbf\xbd\\n\"") },
+		{ STR_LIT("\"\\udc00\\udc00\""), STR_LIT("\"\xef\xbf\xbd\xef\xbf\xbd\"") },
 		{ STR_LIT("\"\\ud83d\\u0041\""), STR_LIT("\"\xef\xbf\xbd" "A\"") },
 	};
 

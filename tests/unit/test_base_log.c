@@ -147,6 +147,25 @@ static void strings_cannot_break_out_of_their_line(void **state)
 	json_object_put(doc);
 }
 
+static void control_bytes_never_reach_a_terminal(void **state)
+{
+	char text[128] = "";
+	struct str raw;
+	json_object *doc;
+
+	(void)state;
+	for (int i = 1; i < 128; i++)
+		text[i - 1] = (char)i;
+	catch_begin();
+	LOG_INFO("a", LOG_STR("x", text));
+	doc = catch_line();
+	has_str(doc, "x", str_make(text, 127));
+	raw = str_c(strtok(got, "\n"));
+	for (size_t i = 0; i < raw.n; i++)
+		assert_true(raw.p[i] >= 0x20 && raw.p[i] != 0x7f);
+	json_object_put(doc);
+}
+
 static void bytes_that_are_no_utf8_are_replaced(void **state)
 {
 	json_object *doc;
@@ -323,6 +342,7 @@ int main(void)
 		cmocka_unit_test(a_line_may_have_no_fields),
 		cmocka_unit_test(levels_above_the_chosen_one_are_silent),
 		cmocka_unit_test(strings_cannot_break_out_of_their_line),
+		cmocka_unit_test(control_bytes_never_reach_a_terminal),
 		cmocka_unit_test(bytes_that_are_no_utf8_are_replaced),
 		cmocka_unit_test(a_long_string_is_cut_between_characters),
 		cmocka_unit_test(fields_without_room_are_left_out_and_the_line_says_so),

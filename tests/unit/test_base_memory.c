@@ -38,16 +38,21 @@ void *__libc_realloc(void *p, size_t n);
 void *__libc_memalign(size_t alignment, size_t n);
 
 static long left = -1;	/* allocations that may still succeed; below 0 no end */
-static long alive;	/* pieces not yet freed, while counting */
+static bool only_one;	/* after one that failed, all succeed again */
+static bool failed;	/* one was refused */
+static long alive;	/* pieces not yet freed */
 
 static bool may_allocate(void)
 {
-	if (left == 0) {
+	if (left > 0)
+		left--;
+	else if (left == 0) {
+		failed = true;
+		if (only_one)
+			left = -1;
 		errno = ENOMEM;
 		return false;
 	}
-	if (left > 0)
-		left--;
 	return true;
 }
 
@@ -93,25 +98,30 @@ void free(void *p)
 enum { NOTHING_LOST = 0, JSON_C_LOSES_A_NAME = 1 };
 
 /*
- * Runs WORK with room for 0, 1, 2... allocations until it succeeds. It may fail, but
- * must give back what it took, except for so many pieces; it answers whether it succeeded.
+ * Runs WORK again and again, and each time one allocation more succeeds before the one
+ * that fails, alone or with all that follow. WORK may answer false then, but must give
+ * back what it took, except for so many pieces.
  */
 static void fail_each(bool (*work)(void), long lost)
 {
-	bool done = false;
-	long n;
+	for (int i = 0; i < 2; i++) {
+		long n = 0;
 
-	for (n = 0; !done; n++) {
-		long before = alive;
+		only_one = i == 1;
+		do {
+			long before = alive;
+			bool done;
 
-		assert_true(n < 1000);
-		left = n;
-		done = work();
-		left = -1;
-		assert_in_range(alive - before, 0, done ? 0 : lost);
+			assert_true(n < 1000);
+			failed = false;
+			left = n++;
+			done = work();
+			left = -1;
+			assert_in_range(alive - before, 0, failed ? lost : 0);
+			assert_true(done || failed);
+		} while (failed);
+		assert_true(n > 1);
 	}
-	/* The first run had no memory at all, so there was something to fail. */
-	assert_true(n > 1);
 }
 
 static bool use_arena(void)
@@ -188,13 +198,18 @@ static bool write_document(void)
 static bool add_members(void)
 {
 	json_object *doc = json_object_new_object();
-	bool ok;
+	struct str s;
+	int64_t n;
+	bool ok, flag;
 
 	if (doc == NULL)
 		return false;
 	ok = jdoc_add_str(doc, "s", STR_LIT("text"));
-	assert_true(ok == jdoc_has(doc, "s"));
-	ok = ok && jdoc_add_i64(doc, "n", 1) && jdoc_add_bool(doc, "b", true);
+	assert_true(ok == jdoc_str(doc, "s", &s) && ok == jdoc_has(doc, "s"));
+	ok = ok && jdoc_add_i64(doc, "n", 1);
+	assert_true(ok == jdoc_i64(doc, "n", &n) && ok == jdoc_has(doc, "n"));
+	ok = ok && jdoc_add_bool(doc, "b", true);
+	assert_true(ok == jdoc_bool(doc, "b", &flag) && ok == jdoc_has(doc, "b"));
 	/* Beyond the 16 places that an object begins with. */
 	for (char name[] = "a"; ok && name[0] < 'z'; name[0]++)
 		ok = jdoc_add_i64(doc, name, 1);
@@ -238,6 +253,7 @@ static void a_thread_without_memory_counts_in_the_spare_slot(void **state)
 
 	(void)state;
 	left = 0;
+	only_one = true;
 	metric_add(metric_slot(), METRIC_READS, 3);
 	left = -1;
 	assert_int_equal(metric_sum(METRIC_READS) - before, 3);
