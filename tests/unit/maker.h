@@ -10,7 +10,7 @@
 
 #include "base/str.h"
 
-enum { MAKER_PAIRS = 3000, MAKER_TEXT = 64 * 1024 };
+enum { MAKER_PAIRS = 4200, MAKER_TEXT = 64 * 1024 };
 
 struct maker {
 	struct maker_pair {
