@@ -200,15 +200,16 @@ static bool request_end(struct conn *conn)
 {
 	struct job *job = conn->job;
 	struct call *call = &job->call;
-	bool last = drain_is_on(conn->worker->pool);
-	bool sent = false;
+	bool sent = false, last = false;
 	bool keep;
 
 	if (call->request.method == METHOD_HEAD)
 		call->reply.without_body = true;
 	/* Bytes of a body that stayed behind would be taken for the next request. */
-	if (!conn->gone && body_drain(&call->body))
+	if (!conn->gone && body_drain(&call->body)) {
+		last = drain_is_on(conn->worker->pool);
 		sent = reply_send(&conn->fcgi, &call->reply, last ? REPLY_LAST : REPLY_KEEP, call->arena);
+	}
 	keep = sent && !last && conn->fcgi.keepConnection;
 	count_request(call, sent);
 	log_request(job, sent);
