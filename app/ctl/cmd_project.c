@@ -61,6 +61,14 @@ static void add_limits(struct ctl *ctl, struct table *table, json_object *limits
 	add_field(table, "token", str_c(ctl_text(ctl, "lives %s", ctl_duration(ctl, ctl_get_i64(limits, "token_life_s")))));
 }
 
+static void add_names(struct ctl *ctl, struct table *table, json_object *project)
+{
+	add_field(table, "name", ctl_get_str(project, "name"));
+	add_field(table, "id", ctl_get_str(project, "id"));
+	add_field(table, "namespace id", ctl_get_str(project, "namespace_id"));
+	add_field(table, "bots", bots_text(ctl, project));
+}
+
 static void print_project(struct ctl *ctl, json_object *project)
 {
 	json_object *part;
@@ -68,12 +76,9 @@ static void print_project(struct ctl *ctl, json_object *project)
 	int64_t not_before = ctl_get_i64(project, "not_before");
 
 	table_init(&table, ctl->arena, 2);
-	add_field(&table, "name", ctl_get_str(project, "name"));
-	add_field(&table, "id", ctl_get_str(project, "id"));
-	add_field(&table, "namespace id", ctl_get_str(project, "namespace_id"));
+	add_names(ctl, &table, project);
 	add_field(&table, "state", ctl_get_str(project, "state"));
 	add_field(&table, "created", str_c(ctl_time(ctl, ctl_get_i64(project, "created_at"))));
-	add_field(&table, "bots", bots_text(ctl, project));
 	if (not_before != 0)
 		add_field(&table, "revoked", str_c(ctl_text(ctl, "all that was signed before %s", ctl_time(ctl, not_before))));
 	if (jdoc_object(project, "limits", &part))
@@ -118,12 +123,23 @@ static void add_bot(json_object *array, const struct bot *bot)
 		ctl_no_memory();
 }
 
-static void print_next_steps(struct str name)
+/* What a person needs of a new project, and what to do with it. */
+static void print_new_project(struct ctl *ctl, json_object *project, bool has_bots)
 {
+	struct str name = ctl_get_str(project, "name");
+	struct table table;
+
+	table_init(&table, ctl->arena, 2);
+	add_names(ctl, &table, project);
+	if (table.failed)
+		ctl_no_memory();
+	table_print(&table, stdout);
 	printf("\nNext:\n");
-	printf("  sign users in       POST /sdk/v1/auth/validate with projectId \"%.*s\" (or its id)\n", STR(name));
+	if (has_bots)
+		printf("  sign users in       POST /sdk/v1/auth/validate with projectId \"%.*s\", or its id\n"
+		       "  when that fails     tmakvctl check-initdata --project %.*s <file-with-initData\n",
+		       STR(name), STR(name));
 	printf("  for your server     tmakvctl key create %.*s\n", STR(name));
-	printf("  when sign-in fails  tmakvctl check-initdata --project %.*s <file-with-initData\n", STR(name));
 }
 
 enum ctl_exit cmd_project_create(struct ctl *ctl)
@@ -147,12 +163,10 @@ enum ctl_exit cmd_project_create(struct ctl *ctl)
 		return exit;
 	if (n == 0)
 		ctl_warn("warning: without a bot nobody can sign in to this project; API keys work");
-	if (ctl->json) {
+	if (ctl->json)
 		ctl_print_json(ctl, project);
-	} else {
-		print_project(ctl, project);
-		print_next_steps(ctl_get_str(project, "name"));
-	}
+	else
+		print_new_project(ctl, project, n != 0);
 	json_object_put(project);
 	return CTL_OK;
 }

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -23,6 +24,7 @@
 enum {
 	CONNECT_S = 10,
 	ANSWER_S = 120,			/* deleting a large project takes its time */
+	PATIENCE_MS = 3000,		/* until we say what we wait for */
 	ANSWER_FIRST = 16 * 1024,
 	ANSWER_MAX = 64 * 1024 * 1024,
 	ANSWER_DEPTH = 16
@@ -175,12 +177,15 @@ static char *receive_line(int fd, size_t *n_line)
 
 static enum ctl_exit exchange(struct ctl *ctl, int fd, struct str request, json_object **doc)
 {
+	struct pollfd answer = { fd, POLLIN, 0 };
 	size_t n;
 	char *line;
 
 	/* A server that refuses us answers without having read all of it: look at the answer anyway. */
 	if (!send_all(fd, request) && errno == EAGAIN)
 		return ctl_fail(ctl, CTL_TEMPORARY, "timeout", "tmakvd does not read the request");
+	if (poll(&answer, 1, PATIENCE_MS) == 0)
+		ctl_warn("no answer yet: tmakvd is starting, or busy; waiting up to %d s", ANSWER_S);
 	line = receive_line(fd, &n);
 	if (line == NULL && errno == EAGAIN)
 		return ctl_fail(ctl, CTL_TEMPORARY, "timeout", "no answer from tmakvd within %d s; what was asked for may still happen",

@@ -133,13 +133,20 @@ const char *ctl_time(struct ctl *ctl, int64_t seconds)
 
 const char *ctl_duration(struct ctl *ctl, int64_t seconds)
 {
-	if (seconds < 60)
-		return ctl_text(ctl, "%" PRId64 " s", seconds);
-	if (seconds < 3600)
-		return ctl_text(ctl, "%" PRId64 " min %" PRId64 " s", seconds / 60, seconds % 60);
-	if (seconds < 86400)
-		return ctl_text(ctl, "%" PRId64 " h %" PRId64 " min", seconds / 3600, seconds / 60 % 60);
-	return ctl_text(ctl, "%" PRId64 " d %" PRId64 " h", seconds / 86400, seconds / 3600 % 24);
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+	size_t i = 0;
+	int64_t rest;
+
+	while (i < 3 && seconds < units[i].seconds)
+		i++;
+	rest = i < 3 ? seconds % units[i].seconds / units[i + 1].seconds : 0;
+	if (rest == 0)
+		return ctl_text(ctl, "%" PRId64 " %s", seconds / units[i].seconds, units[i].name);
+	return ctl_text(ctl, "%" PRId64 " %s %" PRId64 " %s", seconds / units[i].seconds, units[i].name,
+			rest, units[i + 1].name);
 }
 
 const char *ctl_size(struct ctl *ctl, int64_t bytes)

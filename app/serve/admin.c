@@ -95,6 +95,7 @@ enum rc admin_find(struct admin *admin, const struct project **project)
 	*project = registry_find(admin->app->registry, any);
 	if (*project == NULL)
 		return admin_fail(admin, RC_KEY_NOT_FOUND, "there is no project '%.*s'", STR(any));
+	memcpy(admin->project, (*project)->id, sizeof admin->project);
 	return RC_OK;
 }
 
@@ -323,7 +324,7 @@ static enum rc run_row(struct admin *admin, size_t row)
 		rc = RC_NO_MEMORY;
 	if (commands[row].changes)
 		LOG_INFO("administration", LOG_STR("command", commands[row].name),
-			 LOG_STR("outcome", rc_info(rc)->code));
+			 LOG_STR("project", admin->project), LOG_STR("outcome", rc_info(rc)->code));
 	return rc;
 }
 

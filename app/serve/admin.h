@@ -18,6 +18,7 @@ struct admin {
 	json_object *args;
 	json_object *result;		/* an empty object at first */
 	struct str detail;
+	char project[PROJECT_ID_LEN + 1];	/* the one it is about, for the log; "" = none */
 	int64_t now;			/* seconds since 1970 */
 	bool failed;			/* there was no memory for a part of the result */
 };

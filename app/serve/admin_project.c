@@ -209,6 +209,7 @@ enum rc admin_project_create(struct admin *admin)
 	    (rc = read_bots(admin, bots, &n)) == RC_OK)
 		rc = explain_name(admin, project_create(admin->app->registry, name, bots, n, &project), name);
 	if (rc == RC_OK) {
+		memcpy(admin->project, project->id, sizeof admin->project);
 		put_project(admin, admin->result, project);
 		project_unref(project);
 	}

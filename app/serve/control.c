@@ -27,6 +27,7 @@
 #include "base/jtext.h"
 #include "base/log.h"
 #include "serve/control.h"
+#include "serve/serve.h"
 
 enum {
 	CLIENTS_MAX = 8,		/* more wait in the socket's backlog */
@@ -181,6 +182,8 @@ static void run_line(struct control *control, struct client *client, struct str 
 
 	client_answer(client, rc == RC_OK ? result_line(control->arena, answer.result)
 					  : error_line(control->arena, rc, answer.detail));
+	if (rc == RC_STORE)
+		serve_fail();
 	wipe(answer.result);
 	json_object_put(answer.result);
 	wipe(doc);

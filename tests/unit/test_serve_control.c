@@ -23,6 +23,7 @@
 #include "base/jdoc.h"
 #include "base/log.h"
 #include "serve/control.h"
+#include "serve/serve.h"
 
 enum { LINE_LIMIT = 64 * 1024, BIG = 4 << 20, ANSWER_MAX = BIG + 1000, AT_ONCE_MS = 2000 };
 
@@ -31,6 +32,13 @@ static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static char dir[64];
 static int listener;
 static char answer[ANSWER_MAX];
+static _Atomic int failures;
+
+/* Stands in for drain.c's. */
+void serve_fail(void)
+{
+	failures++;
+}
 
 /* Stands in for the table of admin.c. */
 enum rc admin_run(const struct app *app, struct str command, json_object *args,
@@ -55,6 +63,8 @@ enum rc admin_run(const struct app *app, struct str command, json_object *args,
 		out->detail = arena_printf(arena, "a \"quoted\" sentence");
 		return RC_CONFLICT;
 	}
+	if (str_eq(command, STR_LIT("unwell")))
+		return RC_STORE;
 	return str_eq(command, STR_LIT("missing")) ? RC_KEY_NOT_FOUND : RC_NO_SUCH_ROUTE;
 }
 
@@ -168,6 +178,21 @@ static void errors_have_a_code_and_a_sentence(void **state)
 	assert_string_equal(ask(fd, "{\"command\":\"conflict\"}\n"),
 			    "{\"ok\":false,\"code\":\"conflict\",\"error\":\"a \\\"quoted\\\" sentence\"}");
 	assert_non_null(strstr(ask(fd, "{\"command\":\"\"}\n"), "\"code\":\"no_such_route\""));
+	close(fd);
+}
+
+static void a_store_that_is_unwell_ends_the_server(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	failures = 0;
+	assert_non_null(strstr(ask(fd, "{\"command\":\"missing\"}\n"), "\"ok\":false"));
+	assert_int_equal(failures, 0);
+	/* Behind the second answer the first command has ended for certain. */
+	assert_non_null(strstr(ask(fd, "{\"command\":\"unwell\"}\n"), "\"code\":\"unavailable\""));
+	assert_non_null(strstr(ask(fd, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	assert_int_equal(failures, 1);
 	close(fd);
 }
 
@@ -350,6 +375,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_connection_takes_one_request_after_the_other, start, stop),
 		cmocka_unit_test_setup_teardown(lines_that_come_together_are_answered_one_by_one, start, stop),
 		cmocka_unit_test_setup_teardown(errors_have_a_code_and_a_sentence, start, stop),
+		cmocka_unit_test_setup_teardown(a_store_that_is_unwell_ends_the_server, start, stop),
 		cmocka_unit_test_setup_teardown(garbage_is_refused_and_the_connection_goes_on, start, stop),
 		cmocka_unit_test_setup_teardown(a_line_may_be_long_but_not_longer, start, stop),
 		cmocka_unit_test_setup_teardown(silent_clients_hold_up_nobody, start, stop),
