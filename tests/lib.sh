@@ -12,14 +12,18 @@
 # side by side. Leaving the script stops everything and removes the folder.
 #
 # From outside:
-#   top_builddir   where tmakvd and tmakvctl were built (default: the source tree)
+#   top_builddir   where tmakvd and tmakvctl were built (default: the source tree, or build/gcc as
+#                  tests/run makes it)
 #   KEEP=1         keep the folder and say where it is
 #   WRAP='valgrind -q --trace-children=yes --error-exitcode=99'    goes before tmakvd
 # A test ends with 0 passed, 1 failed, 77 cannot run here, 99 the set-up broke.
 
 set -u -o pipefail
 top_srcdir=${top_srcdir:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
-top_builddir=${top_builddir:-$top_srcdir}
+if [ -z "${top_builddir:-}" ]; then
+	top_builddir=$top_srcdir
+	[ -x "$top_builddir/tmakvd" ] || top_builddir=$top_srcdir/build/gcc
+fi
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 
 TMAKVD=$top_builddir/tmakvd

@@ -52,7 +52,7 @@ ask GET /.tmakv-error
 expect_front_error 400 bad_request
 
 it "never says 404 for a path: that would read as a missing key"
-for path in / /nothing/here /sdk /sdk/v2/kv/a /kvx; do
+for path in / /nothing/here /sdk /sdk/v2/kv/a /kvx /p /client/v4; do
 	ask GET "$path"
 	expect_error 400 no_such_route
 done

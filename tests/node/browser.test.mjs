@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { dirname, join, normalize } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { start } from './lib.mjs';
+import { start, until } from './lib.mjs';
 
 const sdk = dirname(dirname(fileURLToPath(import.meta.resolve('@tma.sh/sdk'))));
 let kv;
@@ -66,7 +66,7 @@ test('a Mini App page in Chromium signs in, writes, reads, lists and removes', {
   const chromium = spawn(process.env.CHROMIUM ?? 'chromium', ['--headless', '--no-sandbox', '--disable-gpu',
     '--disable-quic', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync', `--user-data-dir=${profile}`, '--remote-debugging-port=0', url],
-  { stdio: ['ignore', 'ignore', 'pipe'] });
+  { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
   let noise = '';
   chromium.stderr.on('data', (chunk) => { noise += chunk; });
   const ended = new Promise((resolve, reject) => {
@@ -90,8 +90,14 @@ test('a Mini App page in Chromium signs in, writes, reads, lists and removes', {
     assert.match(result.etag, /^".+"$/);
   } finally {
     ended.catch(() => {});
-    chromium.kill('SIGTERM');
-    await ended.catch(() => {});
+    // With all of its processes, which write into the profile until they are gone.
+    await until('Chromium is gone', () => {
+      try {
+        return !process.kill(-chromium.pid, 'SIGKILL');
+      } catch {
+        return true;
+      }
+    });
     server.close();
     server.closeAllConnections();
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });

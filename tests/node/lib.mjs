@@ -5,18 +5,18 @@
 //   const tma = createTMA({ apiUrl: kv.url });
 //   await tma.auth.validate(kv.initData({ id: 7, first_name: 'Ada' }), kv.projectId);
 //
-// tmakvd and tmakvctl come from $top_builddir (default: the source tree); KEEP=1 keeps the folder,
+// tmakvd and tmakvctl come from $top_builddir (default: where tests/run builds); KEEP=1 keeps the folder,
 // WRAP goes before tmakvd, as in tests/lib.sh.
 import { execFile, spawn } from 'node:child_process';
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, mkdtempSync, chmodSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, mkdtempSync, chmodSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const source = process.env.top_srcdir ?? join(dirname(fileURLToPath(import.meta.url)), '../..');
-const build = process.env.top_builddir ?? source;
+const build = process.env.top_builddir ?? (existsSync(join(source, 'tmakvd')) ? source : join(source, 'build/gcc'));
 const wrap = (process.env.WRAP ?? '').split(' ').filter(Boolean);
 const patience_ms = wrap.length ? 60_000 : 15_000;
 
