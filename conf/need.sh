@@ -2,7 +2,7 @@
 # need.sh - install the Debian packages that are missing, and touch nothing else.
 #
 #     conf/need.sh GROUP...     build: to compile; run: to serve and ask; test: all of tests/run;
-#                               node: npm, to fetch the tests' Node packages
+#                               node: npm, to fetch the tests' Node packages; bench: tests/bench/run
 #
 # As root, or through sudo; without either it says what to install. Nothing missing: nothing is
 # run, not even `apt-get update`. Progress goes to standard error.
@@ -40,6 +40,7 @@ test  mandoc     mandoc
 test  chromium   chromium
 test  ps         procps
 node  npm        npm
+bench wrk        wrk
 '
 
 say() {

@@ -7,6 +7,7 @@
  *
  *   /null      about 100 bytes of JSON at once
  *   /bytes?N   N bytes
+ *   /get       a GET's reply for 200 bytes, headers and all
  *   /echo      the body, as it came
  *   /length    how many bytes of body there were; a refused body's error as in the API
  *   /write     a write: parked until the stand-in's committer has "flushed" it
@@ -299,6 +300,24 @@ static enum rc read_behind_writes(struct call *call)
 	return say_ok(call);
 }
 
+/* The bytes of a GET's reply, its headers too, without asking anybody for them. */
+static enum rc say_get(struct call *call)
+{
+	static const char value[] =
+		"\"vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv"
+		"vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv\"";
+
+	reply_header(&call->reply, "Access-Control-Allow-Origin", STR_LIT("*"));
+	reply_header(&call->reply, "Access-Control-Expose-Headers",
+		     STR_LIT("ETag, X-KV-Writes, Retry-After, X-Request-Id"));
+	reply_header(&call->reply, "X-Request-Id", call->request.request_id);
+	reply_header(&call->reply, "Cache-Control", STR_LIT("no-store"));
+	reply_header(&call->reply, "ETag", STR_LIT("\"1234567890123456\""));
+	reply_header(&call->reply, "X-KV-Writes", STR_LIT("1"));
+	reply_data(&call->reply, str_make(value, sizeof value - 1));
+	return RC_OK;
+}
+
 static enum rc answer_slowly(struct call *call)
 {
 	return call->slow ? say_ok(call) : RC_SLOW;
@@ -313,6 +332,7 @@ static enum rc lose_store(struct call *call)
 static const struct { struct str path; enum rc (*handler)(struct call *); } table[] = {
 	{ { "/null", 5 },   say_ok },
 	{ { "/bytes", 6 },  say_bytes },
+	{ { "/get", 4 },    say_get },
 	{ { "/echo", 5 },   say_echo },
 	{ { "/length", 7 }, say_length },
 	{ { "/write", 6 },  write_something },
