@@ -17,9 +17,9 @@
 #include "base/arena.h"
 
 /*
- * What an entry may hold on average. A session token has some 450 bytes, initData 300 to
- * 1200, the answer to validate as much as both; full of the longest initData there is, a cache
- * of 100,000 holds an eighth of them and 100 MB.
+ * What an entry may hold on average. A session token has some 500 bytes, initData 300 to
+ * 1200, the answer to validate somewhat more than its token. Whoever fills a cache of 16,384 with
+ * the longest initData there is gets an eighth of that many in, and 16 MB.
  */
 enum { ENTRY_BYTES = 1024 };
 
