@@ -11,11 +11,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,6 +46,8 @@ enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_DRAINING };
 
 struct supervisor {
 	const struct serve_options *options;
+	char self[PATH_MAX];		/* the file we run from */
+	struct stat self_file;		/* as it was when we began */
 	struct listen_sockets sockets;
 	int64_t stop_ms;
 	int signals;			/* signalfd */
@@ -91,6 +95,31 @@ static void act_in(struct supervisor *s, int64_t ms)
 
 /* --- starting --- */
 
+static void find_self(struct supervisor *s)
+{
+	ssize_t n = readlink("/proc/self/exe", s->self, sizeof s->self - 1);
+
+	s->self[n < 0 ? 0 : n] = '\0';
+	if (stat(s->self, &s->self_file) != 0)
+		s->self[0] = '\0';
+}
+
+/*
+ * Run the program that we are. When its file was replaced meanwhile, the old one is still reachable:
+ * the server must be of the same version as its supervisor. (Not always that way, because
+ * valgrind is what it would reach under valgrind.)
+ */
+static void exec_self(const struct supervisor *s, char **argv)
+{
+	struct stat st;
+
+	if (s->self[0] != '\0' && stat(s->self, &st) == 0 && st.st_dev == s->self_file.st_dev &&
+	    st.st_ino == s->self_file.st_ino)
+		execv(s->self, argv);
+	execv("/proc/self/exe", argv);
+	execvp(s->options->program, argv);
+}
+
 /* In the child: become the server. The descriptors it gets are the only ones that survive. */
 static void exec_server(const struct supervisor *s, int ready)
 {
@@ -108,9 +137,7 @@ static void exec_server(const struct supervisor *s, int ready)
 	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* The file we run from, whatever its name leads to by now. */
-	execv("/proc/self/exe", argv);
-	execvp(s->options->program, argv);
+	exec_self(s, argv);
 	LOG_ERROR("cannot run the server", LOG_ERRNO(errno));
 	_exit(EXIT_AGAIN);
 }
@@ -362,6 +389,7 @@ int serve_run(const struct serve_options *options, const struct conf *conf)
 	};
 	struct listen_error error;
 
+	find_self(&s);
 	if (!fill_standard_fds() || !set_up(&s)) {
 		LOG_ERROR("cannot start", LOG_ERRNO(errno));
 		return EXIT_AGAIN;

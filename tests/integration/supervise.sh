@@ -184,3 +184,9 @@ if command -v perl >/dev/null; then
 	wait $manager
 	said STOPPING=1 told
 fi
+
+it "ended well each time it was told to"
+# Under valgrind Berkeley DB has something to complain about.
+[ -n "${WRAP:-}" ] || ! grep -E '"msg":"server stopped[^"]*","exit":[^0]' "$work/tmakvd.log" ||
+	fail "a server did not"
+! grep -E 'Sanitizer|runtime error' "$work/tmakvd.log" || fail "something is wrong with the memory"
