@@ -194,6 +194,8 @@ class Server {
     await end(this.front, 'SIGTERM');
     try {
       await this.stopServer();
+      const found = readFileSync(join(this.dir, 'tmakvd.log'), 'utf8').match(/(Sanitizer|runtime error:|^==\d+== )[^]{0,3000}/m);
+      if (found) throw new Error(`a checker found something in tmakvd: ${found[0]}`);
     } finally {
       if (process.env.KEEP) console.error(`kept: ${this.dir}`);
       else rmSync(this.dir, { recursive: true, force: true });
