@@ -278,18 +278,22 @@ static void conn_run(struct conn *conn)
 	conn_enter(conn, CONN_RUNNING);
 	job->call.started_us = clock_mono_us();
 	job->rc = run(job, job->arena, conn->worker->metrics, false);
-	switch (job->rc) {
-	case RC_PARKED:
-		conn_commit(conn);
-		return;
-	case RC_SLOW:
+	if (job->rc == RC_SLOW) {
 		conn_slow_down(conn);
 		return;
-	case RC_OK:
-		break;
-	default:
-		routes_error(&job->call, job->rc);
 	}
+	/*
+	 * Nothing may wait in the socket while the request does: a connection that can be read then is
+	 * one whose peer has given up. A write whose request did not come whole is not done.
+	 */
+	if (!body_drain(&job->call.body))
+		job->rc = RC_SHORT_BODY;
+	if (job->rc == RC_PARKED) {
+		conn_commit(conn);
+		return;
+	}
+	if (job->rc != RC_OK)
+		routes_error(&job->call, job->rc);
 	conn_tell(conn);
 }
 
@@ -385,6 +389,8 @@ void conn_run_slow(struct conn *conn, struct arena *arena)
 
 	job->rc = run(job, arena, metric_slot(), true);
 	assert(job->rc != RC_SLOW);
+	if (!body_drain(&call->body))
+		job->rc = RC_SHORT_BODY;
 	if (job->rc == RC_PARKED) {
 		job->rc = commit_run(call->app->store, &call->op);
 		routes_done(call);
