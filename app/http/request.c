@@ -2,8 +2,8 @@
  * request.c - FastCGI parameters -> struct request.
  *
  * The front server passes what the table below names and nothing else is looked at.
- * One pass over the list: a name is compared only when its length fits, so a request costs
- * a handful of comparisons. Of a parameter that comes twice the first one counts.
+ * One pass over the list; a name is compared only when its length fits. Of a parameter
+ * that comes twice the first one counts.
  *
  * Pure: any thread, no allocation; the strings stay where libfcgi put them.
  */
@@ -67,17 +67,29 @@ static const struct { struct str name; enum door door; } doors[] = {
 
 enum { N_DOORS = sizeof doors / sizeof doors[0] };
 
-/* Where the parameter of this name goes; NULL for one that nobody asked for. */
-static const struct parameter *find_parameter(const char *name, size_t n)
+/*
+ * Where the parameter of this name goes; NULL for one that nobody asked for. The search begins at row
+ * *NEXT, behind the one found before: the front server passes them in the table's order.
+ */
+static const struct parameter *find_parameter(const char *name, size_t n, size_t *next)
 {
-	for (size_t i = 0; i < N_PARAMETERS; i++)
-		if (parameters[i].n == n && memcmp(parameters[i].name, name, n) == 0)
-			return &parameters[i];
+	size_t at = *next;
+
+	for (size_t i = 0; i < N_PARAMETERS; i++, at++) {
+		if (at >= N_PARAMETERS)
+			at = 0;
+		if (parameters[at].n == n && memcmp(parameters[at].name, name, n) == 0) {
+			*next = at + 1;
+			return &parameters[at];
+		}
+	}
 	return NULL;
 }
 
 static void collect(struct raw *raw, char *const *envp)
 {
+	size_t next = 0;
+
 	for (; *envp != NULL; envp++) {
 		const char *equals = strchr(*envp, '=');
 		const struct parameter *parameter;
@@ -85,7 +97,7 @@ static void collect(struct raw *raw, char *const *envp)
 
 		if (equals == NULL)
 			continue;
-		parameter = find_parameter(*envp, (size_t)(equals - *envp));
+		parameter = find_parameter(*envp, (size_t)(equals - *envp), &next);
 		if (parameter == NULL)
 			continue;
 		to = (struct str *)(void *)((char *)raw + parameter->at);
