@@ -30,6 +30,7 @@
 enum {
 	OTHER_FDS = 256,		/* databases, log, event loops, control */
 	FAILED_DRAIN_MS = 1000,
+	STEP_MS = 100,			/* between two looks at the lifeline */
 	ORPHAN_DRAIN_MS = 1000,
 	ORPHAN_LIFE_S = 2,
 	JOIN_MS = 1000			/* behind a drain, until its threads must have ended */
@@ -178,14 +179,38 @@ static int64_t drain_ms(enum ending ending, const struct conf *conf)
 	return FAILED_DRAIN_MS;
 }
 
-static int end(struct server *server, enum ending ending)
+static bool is_orphaned(const struct serve_fds *fds)
+{
+	struct pollfd lifeline = { .fd = fds->lifeline, .events = POLLIN };
+
+	return poll(&lifeline, 1, 0) == 1;
+}
+
+/* Until all workers have ended. False when they take too long. */
+static bool drain(struct server *server, enum ending ending, const struct serve_fds *fds)
+{
+	int64_t limit_ms = drain_ms(ending, server->app.conf);
+	uint64_t until_us = clock_mono_us() + (uint64_t)(limit_ms + JOIN_MS) * 1000;
+
+	pool_drain(server->pool, limit_ms);
+	while (!pool_join(server->pool, STEP_MS)) {
+		if (clock_mono_us() >= until_us)
+			return false;
+		if (ending == ENDING_ASKED && is_orphaned(fds)) {
+			limit_life();
+			return drain(server, ENDING_ORPHANED, fds);
+		}
+	}
+	return true;
+}
+
+static int end(struct server *server, enum ending ending, const struct serve_fds *fds)
 {
 	static const char *const why[] = {
 		[ENDING_ASKED]    = "asked to stop",
 		[ENDING_ORPHANED] = "the supervisor is gone",
 		[ENDING_FAILED]   = "the store needs recovery",
 	};
-	int64_t limit_ms = drain_ms(ending, server->app.conf);
 	int code = ending == ENDING_ASKED ? EXIT_STOPPED : EXIT_AGAIN;
 	uint64_t began_us = clock_mono_us();
 	bool ended;
@@ -193,8 +218,7 @@ static int end(struct server *server, enum ending ending)
 	LOG_INFO("server ends", LOG_STR("why", why[ending]));
 	if (ending == ENDING_ORPHANED)
 		limit_life();
-	pool_drain(server->pool, limit_ms);
-	ended = pool_join(server->pool, limit_ms + JOIN_MS);
+	ended = drain(server, ending, fds);
 	/* What is committed is safe. Closing would wait for threads that do not end, or touch a store that is unwell. */
 	if (!ended || serve_has_failed()) {
 		if (!ended)
@@ -238,7 +262,7 @@ int serve_server(const struct conf *conf, const struct serve_fds *fds)
 	tell_ready(fds);
 	LOG_INFO("serving", LOG_U64("workers", server.pool->n_workers),
 		 LOG_U64("start_ms", (clock_mono_us() - began_us) / 1000));
-	return end(&server, wait_for_end(&server, fds));
+	return end(&server, wait_for_end(&server, fds), fds);
 }
 
 bool serve_parse_fds(const char *text, struct serve_fds *fds)

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -46,6 +47,7 @@ enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_DRAINING };
 
 struct supervisor {
 	const struct serve_options *options;
+	const struct conf *conf;	/* with which the sockets were made */
 	char self[PATH_MAX];		/* the file we run from */
 	struct stat self_file;		/* as it was when we began */
 	struct listen_sockets sockets;
@@ -207,6 +209,13 @@ static void stop(struct supervisor *s)
 		drain(s);
 }
 
+static bool same_sockets(const struct conf *a, const struct conf *b)
+{
+	return strcmp(a->listen, b->listen) == 0 && strcmp(a->control, b->control) == 0 &&
+	       strcmp(a->listen_group, b->listen_group) == 0 && a->listen_mode == b->listen_mode &&
+	       a->backlog == b->backlog;
+}
+
 /* New settings need a new server. Ours are only stop_ms: the sockets stay as they are. */
 static void reload(struct supervisor *s)
 {
@@ -222,6 +231,8 @@ static void reload(struct supervisor *s)
 			  LOG_STR("error", error.text));
 		return;
 	} else {
+		if (!same_sockets(&conf, s->conf))
+			LOG_WARN("the settings of the sockets have changed; they take effect when tmakvd itself is restarted");
 		s->stop_ms = conf.stop_ms;
 		conf_clear(&conf);
 	}
@@ -385,7 +396,7 @@ static bool set_up(struct supervisor *s)
 int serve_run(const struct serve_options *options, const struct conf *conf)
 {
 	struct supervisor s = {
-		.options = options, .stop_ms = conf->stop_ms, .ready = -1, .wait_ms = FIRST_WAIT_MS
+		.options = options, .conf = conf, .stop_ms = conf->stop_ms, .ready = -1, .wait_ms = FIRST_WAIT_MS
 	};
 	struct listen_error error;
 

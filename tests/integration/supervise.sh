@@ -112,11 +112,13 @@ expect 200
 
 it "changes to a server with new settings behind the same socket"
 inode=$(stat -c %i "$work/s")
-{ cat "$work/tmakv.conf.good"; echo 'workers = 2'; } >"$work/tmakv.conf"
+{ cat "$work/tmakv.conf.good"; echo 'workers = 2'; } | sed 's/^backlog.*//' >"$work/tmakv.conf"
+echo 'backlog = 99' >>"$work/tmakv.conf"
 kill -HUP "$tmakvd_pid"
 until_true another_server "$old" || fail "there is no new server"
 until_true grep -q '"msg":"serving","workers":2' "$work/tmakvd.log" || fail "it has the old settings"
 [ "$(stat -c %i "$work/s")" = "$inode" ] || fail "the socket was changed"
+said 'the settings of the sockets have changed' tmakvd.log
 as_server GET /kv/kept
 expect 200
 
@@ -153,6 +155,24 @@ stop_server || fail "it did not end well"
 wait $slow || fail "the request was not answered: $(cat "$work/err")"
 said value_too_large out
 said 'behind=16' err
+
+it "leaves soon when its supervisor is killed while it stops"
+start_server
+server=$(server_pid)
+"$client" -s "$work/s" --method PUT --uri /kv/large --param "HTTP_AUTHORIZATION=Bearer $API_KEY" \
+	--body-file "$work/large" --pieces 50 --timeout-ms 20000 >/dev/null 2>&1 &
+slow=$!
+sleep 0.2
+kill -TERM "$tmakvd_pid"
+sleep 0.2
+has_ended "$server" && fail "there was nothing to wait for"
+kill -KILL "$tmakvd_pid"
+began=$(date +%s%N)
+until_true has_ended "$server" || fail "the server stays"
+took=$((($(date +%s%N) - began) / 1000000))
+[ $took -lt 2500 ] || [ -n "${WRAP:-}" ] || fail "the server stayed for $took ms"
+wait "$tmakvd_pid" $slow 2>/dev/null
+tmakvd_pid=''
 
 it "leaves with its supervisor, and the next one takes over at once"
 start_server
