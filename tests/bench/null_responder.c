@@ -11,6 +11,7 @@
  *   /echo      the body, as it came
  *   /length    how many bytes of body there were; a refused body's error as in the API
  *   /write     a write: parked until the stand-in's committer has "flushed" it
+ *   /delete    the same, without a look at the body
  *   /read      a read that has to wait for the writes before it
  *   /slow      answered by the slow lane
  *   /store     the store is unwell: 503, and the process ends with 75
@@ -290,6 +291,11 @@ static enum rc write_something(struct call *call)
 	return rc != RC_OK ? rc : call_commit(call, no_change, NULL, body.n, say_ok);
 }
 
+static enum rc delete_something(struct call *call)
+{
+	return call_commit(call, no_change, NULL, 0, say_ok);
+}
+
 static enum rc read_behind_writes(struct call *call)
 {
 	struct store *store = call->app->store;
@@ -336,6 +342,7 @@ static const struct { struct str path; enum rc (*handler)(struct call *); } tabl
 	{ { "/echo", 5 },   say_echo },
 	{ { "/length", 7 }, say_length },
 	{ { "/write", 6 },  write_something },
+	{ { "/delete", 7 }, delete_something },
 	{ { "/read", 5 },   read_behind_writes },
 	{ { "/slow", 5 },   answer_slowly },
 	{ { "/store", 6 },  lose_store },

@@ -138,7 +138,7 @@ for offset in 7900 7944 8000 8064 8100 8104 8112 8120 8128 8184 8192; do
 		printf '%b' "$(printf '%s' "$forged$forged$forged" | sed 's/../\\x&/g')"
 		repeat 20000 .
 	} >"$work/body"
-	for uri in /null /nowhere /write /slow '/bytes?10'; do
+	for uri in /null /nowhere /write /delete /slow '/bytes?10'; do
 		peer 0 '^Status: ' --uri "$uri" --method POST --body-file "$work/body" --repeat 2 --watch-ms 5 -v
 		said 'behind=0'
 		peer 0 '^Status: ' --uri "$uri" --method POST --body-file "$work/body" --declare 3 --watch-ms 5 -v
@@ -175,6 +175,12 @@ for uri in /write /read; do
 	for _ in 1 2 3; do peer 0 '' --uri $uri --leave-ms 20; done
 done
 alive
+
+it "does not take a body that its handler left for a peer that has given up"
+repeat 100000 >"$work/body"
+peer 0 '"success":true' --uri /delete --method DELETE --body-file "$work/body"
+peer 0 '"success":true' --uri /delete --method DELETE --body-file "$work/body" --pieces 5000
+peer 1 '' --uri /delete --method DELETE --body-file "$work/body" --send 10 --abort
 
 it "wakes a worker for a flush of another worker's writes"
 stop_server || fail "it did not end well"
