@@ -66,7 +66,7 @@ test('a Mini App page in Chromium signs in, writes, reads, lists and removes', {
   const chromium = spawn(process.env.CHROMIUM ?? 'chromium', ['--headless', '--no-sandbox', '--disable-gpu',
     '--disable-quic', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync', `--user-data-dir=${profile}`, '--remote-debugging-port=0', url],
-  { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+  { stdio: ['ignore', 'ignore', 'pipe'], detached: true, env: { ...process.env, TMPDIR: profile } });
   let noise = '';
   chromium.stderr.on('data', (chunk) => { noise += chunk; });
   const ended = new Promise((resolve, reject) => {
