@@ -182,6 +182,16 @@ peer 0 '"success":true' --uri /delete --method DELETE --body-file "$work/body"
 peer 0 '"success":true' --uri /delete --method DELETE --body-file "$work/body" --pieces 5000
 peer 1 '' --uri /delete --method DELETE --body-file "$work/body" --send 10 --abort
 
+open_fds() {
+	local fds=("/proc/$tmakvd_pid/fd"/*)
+	echo ${#fds[@]}
+}
+
+# has_accepted - it has one connection more than when idle_fds was set.
+has_accepted() {
+	[ "$(open_fds)" -gt "$idle_fds" ]
+}
+
 it "wakes a worker for a flush of another worker's writes"
 stop_server || fail "it did not end well"
 start_null -w 2 -f 200
@@ -194,8 +204,12 @@ for _ in 1 2 3; do
 done
 
 it "ends the replies of a drain so that their connection is not used again"
+stop_server || fail "it did not end well"
+start_null -w 2 -f 1000
+idle_fds=$(open_fds)
 client --uri /write --method PUT --body 1 -v >"$work/out" 2>"$work/err" &
 last=$!
+until_true has_accepted || fail "the write did not arrive"
 sleep 0.1
 kill -TERM "$tmakvd_pid"
 wait $last || fail "the write was not answered"
