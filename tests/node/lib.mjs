@@ -7,10 +7,15 @@
 //
 // tmakvd and tmakvctl come from $top_builddir (default: where tests/run builds); KEEP=1 keeps the folder,
 // WRAP goes before tmakvd, as in tests/lib.sh.
-import { execFile, spawn } from 'node:child_process';
+import assert from 'node:assert/strict';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, mkdtempSync, chmodSync } from 'node:fs';
-import { createServer } from 'node:net';
+import {
+  chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { Agent, request as httpRequest } from 'node:http';
+import { connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -34,9 +39,9 @@ export async function until(what, condition) {
   }
 }
 
-function run(command, args, logFile) {
+function run(command, args, logFile, env = {}) {
   const log = openSync(logFile, 'a');
-  const child = spawn(command, args, { stdio: ['ignore', log, log] });
+  const child = spawn(command, args, { stdio: ['ignore', log, log], env: { ...process.env, ...env } });
   closeSync(log);
   running.add(child);
   child.ended = new Promise((resolve) => {
@@ -75,14 +80,76 @@ export function signInitData(botToken, user, { authDate = Math.floor(Date.now() 
   return new URLSearchParams({ ...all, hash }).toString();
 }
 
+/** What came back. `headers` has lower-case names; one that came twice is joined by ", ". */
+export class Answer {
+  constructor(status, headers, body) {
+    Object.assign(this, { status, headers, body });
+  }
+
+  get text() { return this.body.toString('utf8'); }
+  get json() { return JSON.parse(this.text); }
+  get code() { return this.json.code; }
+
+  /** The value inside the envelope, to the byte: Latin-1, so that no byte is lost. */
+  get data() {
+    const text = this.body.toString('latin1');
+    assert.ok(this.status === 200 && text.startsWith('{"success":true,"data":') && text.endsWith('}'),
+      `${this.status} ${this.text.slice(0, 300)}`);
+    return text.slice('{"success":true,"data":'.length, -1);
+  }
+}
+
+/** All that an error promises, whoever made it: tmakvd or nginx. HEAD has no envelope. */
+export function expectError(answer, status, code, why = '') {
+  const said = `${why} ${answer.status} ${answer.text.slice(0, 300)}`;
+  assert.equal(answer.status, status, said);
+  assert.equal(answer.headers['content-type'], 'application/json', said);
+  assert.equal(answer.headers['access-control-allow-origin'], '*', said);
+  assert.equal(answer.headers['access-control-expose-headers'], 'ETag, X-KV-Writes, Retry-After, X-Request-Id', said);
+  assert.equal(answer.headers['cache-control'], 'no-store', said);
+  assert.match(answer.headers['x-request-id'] ?? '', /^[0-9a-f]{32}$/, said);
+  assert.equal(answer.headers['access-control-allow-credentials'], undefined, said);
+  if (status === 401) assert.match(answer.headers['www-authenticate'] ?? '', /^Bearer /, said);
+  if (status === 405) assert.match(answer.headers.allow ?? '', /^[A-Z]+(, [A-Z]+)*$/, said);
+  if ([429, 502, 503].includes(status)) assert.equal(answer.headers['retry-after'], '1', said);
+  if (answer.isHead) return;
+  const { success, error, code: word, ...more } = answer.json;
+  assert.deepEqual({ success, word, more }, { success: false, word: code, more: {} }, said);
+  assert.match(error, /^\S.*\S$/, said);
+}
+
+/** The answers in BYTES; nginx gives all of ours a Content-Length. Undefined: the last one is not whole yet. */
+function parseAnswers(bytes) {
+  const answers = [];
+  while (bytes.length) {
+    const end = bytes.indexOf('\r\n\r\n');
+    if (end < 0) return undefined;
+    const [first, ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n');
+    const headers = {};
+    for (const line of lines) {
+      const [, name, value] = line.match(/^([^:]+): ?(.*)$/);
+      headers[name.toLowerCase()] = name.toLowerCase() in headers ? `${headers[name.toLowerCase()]}, ${value}` : value;
+    }
+    const start = end + 4;
+    const length = Number(headers['content-length'] ?? 0);
+    if (bytes.length < start + length) return undefined;
+    answers.push(new Answer(Number(first.split(' ')[1]), headers, bytes.subarray(start, start + length)));
+    bytes = bytes.subarray(start + length);
+  }
+  return answers;
+}
+
 class Server {
-  constructor(settings) {
+  constructor(settings, { clock = false } = {}) {
     this.dir = mkdtempSync('/tmp/tmakv.'); // short: a socket's path has at most 107 bytes
     chmodSync(this.dir, 0o711); // as root nginx's workers are www-data and must get through
     this.control = join(this.dir, 'control.sock');
     this.conf = join(this.dir, 'tmakv.conf');
     mkdirSync(join(this.dir, 'data'), { mode: 0o700 });
-    const all = {
+    this.agent = new Agent({ keepAlive: true, maxSockets: 16 });
+    this.fronts = [];
+    if (clock) this.makeClock();
+    this.settings = {
       data_dir: join(this.dir, 'data'),
       listen: join(this.dir, 's'),
       listen_mode: '0660',
@@ -90,9 +157,32 @@ class Server {
       control: this.control,
       ballast_size: '1M',
       reserve_size: '1M',
-      ...settings,
     };
-    writeFileSync(this.conf, Object.entries(all).map(([name, value]) => `${name} = ${value}\n`).join(''));
+    this.configure(settings);
+  }
+
+  /** Other SETTINGS, from the next start on. */
+  configure(settings) {
+    Object.assign(this.settings, settings);
+    writeFileSync(this.conf, Object.entries(this.settings).map(([name, value]) => `${name} = ${value}\n`).join(''));
+  }
+
+  /** A wall clock of the server's own (tests/tools/clock_shift.c); setClock() moves it. */
+  makeClock() {
+    const library = join(this.dir, 'clock_shift.so');
+    execFileSync('cc', ['-shared', '-fPIC', '-o', library, join(source, 'tests/tools/clock_shift.c')]);
+    this.clockFile = join(this.dir, 'clock_shift');
+    this.setClock(0);
+    // The sanitizers want to be the first library; behind this one they work as well.
+    this.env = { CLOCK_SHIFT: this.clockFile, LD_PRELOAD: library,
+      ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:verify_asan_link_order=0` };
+  }
+
+  /** The server's clock is SECONDS ahead of ours from now on; negative: behind. */
+  setClock(seconds) {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(BigInt(seconds));
+    writeFileSync(this.clockFile, bytes, { flag: existsSync(this.clockFile) ? 'r+' : 'w' });
   }
 
   /** The end of both logs, for a failure's message. */
@@ -121,7 +211,7 @@ class Server {
 
   async startServer() {
     const [command, ...args] = [...wrap, join(build, 'tmakvd'), '-c', this.conf];
-    this.tmakvd = run(command, args, join(this.dir, 'tmakvd.log'));
+    this.tmakvd = run(command, args, join(this.dir, 'tmakvd.log'), this.env);
     await until('tmakvd answers on its control socket', () => {
       if (this.tmakvd.how) throw new Error(`tmakvd ended: ${JSON.stringify(this.tmakvd.how)}\n${this.log()}`);
       return this.ctl(['status']).then(() => true, () => false);
@@ -129,14 +219,102 @@ class Server {
   }
 
   async startFront() {
-    this.port = await freePort();
-    this.url = `http://127.0.0.1:${this.port}`;
-    const args = [join(this.dir, 'front'), `127.0.0.1:${this.port}`, join(this.dir, 's')];
-    this.front = run(join(source, 'conf/front.sh'), args, join(this.dir, 'nginx.log'));
+    this.front = await this.openFront('front');
+    this.port = this.front.port;
+    this.url = this.front.url;
+  }
+
+  /**
+   * An nginx before this tmakvd, in the folder NAME. EDIT(file, text) answers what is to stand in nginx/FILE
+   * instead; without it nginx runs as shipped. Ends with stop(), or with end().
+   */
+  async openFront(name, edit) {
+    let script = join(source, 'conf/front.sh');
+    if (edit) {
+      const copy = join(this.dir, `${name}.source`);
+      mkdirSync(join(copy, 'nginx'), { recursive: true });
+      mkdirSync(join(copy, 'conf'));
+      copyFileSync(script, join(copy, 'conf/front.sh'));
+      script = join(copy, 'conf/front.sh');
+      for (const file of readdirSync(join(source, 'nginx')))
+        writeFileSync(join(copy, 'nginx', file), edit(file, readFileSync(join(source, 'nginx', file), 'utf8')));
+    }
+    const port = await freePort();
+    const log = join(this.dir, `${name === 'front' ? 'nginx' : name}.log`);
+    const child = run(script, [join(this.dir, name), `127.0.0.1:${port}`, join(this.dir, 's')], log);
+    Object.assign(child, { port, url: `http://127.0.0.1:${port}`, end: () => end(child, 'SIGTERM') });
+    this.fronts.push(child);
     await until('nginx answers', () => {
-      if (this.front.how) throw new Error(`nginx ended: ${JSON.stringify(this.front.how)}\n${this.log()}`);
-      return fetch(`${this.url}/.tmakv-error`).then(() => true, () => false);
+      if (child.how) throw new Error(`nginx ended: ${JSON.stringify(child.how)}\n${readFileSync(log)}${this.log()}`);
+      return fetch(`${child.url}/.tmakv-error`).then(() => true, () => false);
     });
+    return child;
+  }
+
+  /**
+   * One request, its path exactly as told. AS: whose token stands behind "Bearer" (the project's API key;
+   * null for nobody's). PORT: another front's.
+   */
+  ask(method, path, { as = this.apiKey, headers = {}, body, agent = this.agent, port = this.port } = {}) {
+    // Node.js would send the body of a GET or DELETE without a word about its length.
+    const length = body !== undefined && { 'Content-Length': Buffer.byteLength(body) };
+    const all = { ...(as && { Authorization: `Bearer ${as}` }), ...length, ...headers };
+    return new Promise((resolve, reject) => {
+      const request = httpRequest({ host: '127.0.0.1', port, method, path, headers: all, agent }, (response) => {
+        const pieces = [];
+        response.on('data', (piece) => pieces.push(piece));
+        response.on('error', reject);
+        response.on('end', () => {
+          const answer = new Answer(response.statusCode, response.headers, Buffer.concat(pieces));
+          resolve(Object.assign(answer, { isHead: method === 'HEAD' }));
+        });
+      });
+      request.on('error', reject);
+      request.setTimeout(patience_ms, () => request.destroy(new Error(`no answer in time to ${method} ${path}`)));
+      request.end(body);
+    });
+  }
+
+  /** A request as talk() takes it, as a Latin-1 text. */
+  request(method, path, { as = this.apiKey, headers = {}, body = '' } = {}) {
+    const all = { Host: 'x', ...(as && { Authorization: `Bearer ${as}` }), 'Content-Length': body.length, ...headers };
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`;
+  }
+
+  /**
+   * Bytes as they are, on a connection of their own; a text is Latin-1. Answers N answers, or those that came until
+   * nginx closed the connection; `closed` says which.
+   */
+  talk(bytes, { n = 1, port = this.port } = {}) {
+    return new Promise((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1');
+      const pieces = [];
+      const finish = (closed) => {
+        clearTimeout(timer);
+        socket.destroy();
+        const answers = parseAnswers(Buffer.concat(pieces));
+        if (answers) resolve(Object.assign(answers, { closed }));
+        else reject(new Error(`half an answer: ${Buffer.concat(pieces).toString('latin1').slice(0, 500)}`));
+      };
+      const timer = setTimeout(() => {
+        socket.destroy();
+        reject(new Error(`no answer in time, only: ${Buffer.concat(pieces).toString('latin1').slice(0, 500)}`));
+      }, patience_ms);
+      socket.on('data', (piece) => {
+        pieces.push(piece);
+        if (parseAnswers(Buffer.concat(pieces))?.length >= n) finish(false);
+      });
+      socket.on('error', (error) => { if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error); });
+      socket.on('close', () => finish(true));
+      socket.write(Buffer.from(bytes, 'latin1'));
+    });
+  }
+
+  /** The session token of a user of PROJECT (what makeProject() answered). */
+  async signIn(user = { id: 4242, first_name: 'Test' }, project = this) {
+    const body = JSON.stringify({ initData: project.initData(user), projectId: project.projectId });
+    return JSON.parse((await this.ask('POST', '/sdk/v1/auth/validate', { as: null, body })).data).jwt;
   }
 
   /** A project with a bot and an API key: {projectId, projectName, botToken, apiKey, initData(user)}. */
@@ -191,7 +369,8 @@ class Server {
 
   /** Stop everything and remove the folder. Fails when tmakvd did not end well. */
   async stop() {
-    await end(this.front, 'SIGTERM');
+    this.agent.destroy();
+    for (const front of this.fronts) await front.end();
     try {
       await this.stopServer();
       const found = readFileSync(join(this.dir, 'tmakvd.log'), 'utf8').match(/(Sanitizer|runtime error:|^==\d+== )[^]{0,3000}/m);
@@ -204,17 +383,18 @@ class Server {
 }
 
 /**
- * Everything running, with one project. SETTINGS go over the tests' own into tmakv.conf.
+ * Everything running, with one project. SETTINGS go over the tests' own into tmakv.conf; with the option
+ * `clock` the server has a clock that setClock() moves.
  * Answers a Server with url, dir, and all that makeProject() answers.
  */
-export async function start(settings = {}) {
-  const server = new Server(settings);
+export async function start(settings = {}, options = {}) {
+  const server = new Server(settings, options);
   try {
     await server.startServer();
     await server.startFront();
     return Object.assign(server, await server.makeProject('demo'));
   } catch (error) {
-    await end(server.front, 'SIGKILL');
+    for (const front of server.fronts) await end(front, 'SIGKILL');
     await end(server.tmakvd, 'SIGKILL');
     if (!process.env.KEEP) rmSync(server.dir, { recursive: true, force: true });
     throw error;
