@@ -53,6 +53,7 @@ struct call {
 	struct caller caller;
 	struct str detail;		/* a better sentence for the error; empty: the table's */
 
+	enum rc outcome;		/* what the reply says, for the log */
 	uint64_t wait_version;		/* the reply waits until this is flushed; 0 = for nothing */
 	struct commit_op op;		/* the queued write */
 	enum rc (*done)(struct call *);	/* fills the reply once op is durable, or says why not */

@@ -154,6 +154,7 @@ void routes_error(struct call *call, enum rc rc)
 		method_names(methods_of(call) | METHOD_OPTIONS, allow, sizeof allow);
 		reply_header(&call->reply, "Allow", arena_dup(call->arena, str_c(allow)));
 	}
+	call->outcome = rc;
 	reply_error(&call->reply, rc, call->detail, call->arena);
 }
 

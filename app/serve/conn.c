@@ -166,7 +166,7 @@ static void log_request(const struct job *job, bool sent)
 		[RC_QUIET] = LOG_LEVEL_DEBUG, [RC_WARN] = LOG_LEVEL_WARN, [RC_ERROR] = LOG_LEVEL_ERROR
 	};
 	const struct call *call = &job->call;
-	const struct rc_info *info = rc_info(job->rc);
+	const struct rc_info *info = rc_info(call->outcome);
 	const struct project *project = call->caller.project;
 
 	LOG_AT(levels[info->loudness], "request",

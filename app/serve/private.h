@@ -67,7 +67,7 @@ struct job {
 	struct call call;
 	struct conn *conn;
 	struct arena *arena;
-	enum rc rc;			/* how it ended, for the log */
+	enum rc rc;			/* how its handler ended */
 	struct job *next;		/* in the stock */
 };
 

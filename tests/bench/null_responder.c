@@ -358,6 +358,7 @@ enum rc routes_run(struct call *call)
 
 void routes_error(struct call *call, enum rc rc)
 {
+	call->outcome = rc;
 	reply_error(&call->reply, rc, call->detail, call->arena);
 }
 

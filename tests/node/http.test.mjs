@@ -218,6 +218,14 @@ test('every line of the server\'s log is one JSON object, whatever the clients s
     assert.ok(JSON.parse(line.replace(/^<\d>/, '')).msg, line);
 });
 
+test('a request\'s line in the log says how it was answered', async () => {
+  const { headers } = await kv.ask('GET', '/kv/nothing-here');
+  const line = readFileSync(join(kv.dir, 'tmakvd.log'), 'utf8').split('\n')
+    .find((text) => text.includes(headers['x-request-id']));
+  const { status, code, route } = JSON.parse(line.replace(/^<\d>/, ''));
+  assert.deepEqual({ status, code, route }, { status: 404, code: 'key_not_found', route: '/kv/{key}' });
+});
+
 test('no bot token, API key, session token or initData is in the store\'s files', () => {
   const files = readdirSync(join(kv.dir, 'data'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile());
