@@ -1,0 +1,224 @@
+#!/usr/bin/env bash
+# kill.sh - kill -9 and restarts under load: every acknowledged write is there afterwards, nothing that
+# anybody was shown is taken back, no write counts twice, and clients wait instead of seeing errors.
+#
+# A load (crash_load) writes down every answer while this script kills; crash_check then says whether the
+# answers go together, and crash_audit whether the tables do. Four runs: kills; kills with a disk that is
+# slow and forgets what was not synced (slow_sync.c); restarts that are asked for; the supervisor killed.
+#
+# From outside:
+#   TMAKV_CRASH_KILLS    kills of each of the first two runs (default 20)
+#   TMAKV_CRASH_SYNC_MS  how slow that disk is (default 4)
+#   TMAKV_CRASH_GAP_MS   for how long there may be no answer after a kill (default 1000; 0: as long as it takes)
+#   TMAKV_CRASH_RUNS     which runs (default "kills power restarts supervisor")
+. "$(dirname "$0")/../lib.sh"
+export LC_ALL=C	# EPOCHREALTIME with a point in it
+
+kills=${TMAKV_CRASH_KILLS:-20}
+sync_ms=${TMAKV_CRASH_SYNC_MS:-4}
+gap_ms=${TMAKV_CRASH_GAP_MS:-1000}
+runs=${TMAKV_CRASH_RUNS:-kills power restarts supervisor}
+tools=$top_builddir/tests/crash
+slow_sync=$tools/slow_sync.so
+load_s=$((kills * 5 + 60))	# the load ends by itself, should this script not be there to end it
+load_pid='' events='' n_images=0
+
+for file in crash_load crash_check crash_audit slow_sync.so; do
+	[ -e "$tools/$file" ] || broken "$tools/$file is not built"
+done
+
+# --- the load ---
+
+# load_begin RUN [OPTIONS] - a project of its own, three callers, and the load on it.
+load_begin() {
+	local user
+	make_project "$1"
+	events=$work/$1
+	mkdir "$events"
+	printf '%s\n' "$API_KEY" >"$work/tokens"
+	for user in 101 102; do
+		validate "$(init_data "$user")"
+		expect 200
+		# shellcheck disable=SC2154 # validate sets it
+		printf '%s\n' "$jwt" >>"$work/tokens"
+	done
+	shift
+	"$tools/crash_load" -s "$work/f" -t "$work/tokens" -o "$events" -d "$load_s" "$@" &
+	load_pid=$!
+	sleep 0.5
+}
+
+load_end() {
+	local rc=0
+	kill -s TERM "$load_pid"
+	wait "$load_pid" || rc=$?
+	load_pid=''
+	[ $rc -eq 0 ] || fail "the load ended with $rc"
+}
+
+end() {
+	local rc=$?
+	[ -z "$load_pid" ] || kill -s TERM "$load_pid" 2>/dev/null
+	(exit $rc)
+	cleanup
+}
+
+# judge [OPTIONS] - the load ends, the server is killed once more, everything is asked for, and the answers
+# and the tables are compared.
+judge() {
+	load_end
+	kill_server
+	until_true server_answers || fail "no server after the last kill"
+	"$tools/crash_load" -s "$work/f" -t "$work/tokens" -o "$events" -f || fail "not everything could be asked for"
+	"$tools/crash_check" -m "$events/marks" "$@" "$events"/events.* || fail "the answers do not go together"
+	stop_server || fail "the server did not end well"
+	audit "$work/data"
+}
+
+# --- what is done to the server ---
+
+mark() {
+	printf '%s %s\n' "${EPOCHREALTIME/./}" "$1" >>"$events/marks"
+}
+
+# pause FROM TO - a random time, milliseconds.
+pause() {
+	local ms=$(($1 + RANDOM % ($2 - $1)))
+	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+}
+
+is_replaced() {
+	local pid
+	pid=$(server_pid) && [ -n "$pid" ] && [ "$pid" != "$1" ]
+}
+
+# kill_now - the server process, whatever it is doing; a new one has been started when this returns.
+kill_now() {
+	local old
+	old=$(server_pid)
+	[ -n "$old" ] || return
+	mark kill
+	kill -s KILL "$old"
+	until_true is_replaced "$old" || fail "no new server process"
+}
+
+# kill_and_look - a kill, and what it left on the disk: a copy, made before the next server mends it.
+kill_and_look() {
+	local old copy=$work/image.$n_images
+	n_images=$((n_images + 1))
+	old=$(server_pid)
+	kill -s STOP "$tmakvd_pid"
+	mark kill
+	kill -s KILL "$old"
+	until_true has_ended "$old"
+	cp -a "$work/data" "$copy"
+	kill -s CONT "$tmakvd_pid"
+	until_true is_replaced "$old" || fail "no new server process"
+	audit "$copy"
+	rm -rf "$copy"
+}
+
+audit() {
+	"$tools/crash_audit" "$1" || fail "the tables do not belong together"
+}
+
+# kill_often N - at random moments: between two writes, in the middle of a batch, while recovering.
+kill_often() {
+	local i
+	for ((i = 1; i <= $1; i++)); do
+		pause 300 1500
+		case $((i % 6)) in
+		2) kill_and_look ;;
+		4)
+			kill_now
+			pause 1 150
+			kill_now
+			i=$((i + 1))
+			;;
+		*) kill_now ;;
+		esac
+	done
+	pause 1000 1500
+}
+
+# --- the runs ---
+
+settings=(min_ttl_s=1 workers=2 cache_size=4M checkpoint_size=1M checkpoint_s=1)
+
+begin() {
+	start_server "${settings[@]}"
+	[ -n "$front_pid" ] || start_front
+}
+
+run_kills() {
+	it "loses nothing to $kills kills"
+	begin
+	load_begin kills
+	kill_often "$kills"
+	judge -g "$gap_ms"
+}
+
+run_power() {
+	it "loses nothing to $kills kills when syncs are slow and what is not synced is lost"
+	WRAP="env LD_PRELOAD=$slow_sync SLOW_SYNC_MS=$sync_ms SLOW_SYNC_KEEP=1" begin
+	# Writers wait most of the time, so there is room for more reads of what is not synced yet.
+	load_begin power -p 2000
+	kill_often "$kills"
+	judge -g "$gap_ms"
+}
+
+run_restarts() {
+	local i old
+	it "shows nobody an error when it is asked to restart"
+	begin
+	load_begin restarts
+	for i in 1 2 3; do
+		pause 300 900
+		old=$(server_pid)
+		mark restart
+		kill -s HUP "$tmakvd_pid"
+		until_true is_replaced "$old" || fail "no new server process"
+		until_true server_answers || fail "no new server"
+	done
+	it "loses nothing when it is stopped and started"
+	for i in 1 2; do
+		pause 300 900
+		mark gone
+		stop_server || fail "the server did not end well"
+		pause 1 300
+		begin
+		mark back
+	done
+	pause 500 1000
+	judge
+}
+
+run_supervisor() {
+	local server began took
+	it "survives the loss of its supervisor"
+	begin
+	load_begin supervisor
+	pause 500 1000
+	server=$(server_pid)
+	mark gone
+	began=${EPOCHREALTIME/./}
+	kill -s KILL "$tmakvd_pid"
+	wait "$tmakvd_pid" 2>/dev/null
+	begin
+	mark back
+	until_true has_ended "$server" || fail "the server of the killed supervisor stays"
+	took=$(((${EPOCHREALTIME/./} - began) / 1000))
+	printf 'a new supervisor served after %s ms\n' "$took"
+	[ "$took" -lt 5000 ] || fail "that took $took ms"
+	pause 1000 1500
+	judge
+}
+
+"$tools/crash_check" -s || fail "the checker does not see what it should"
+make_work
+trap end EXIT
+for run in $runs; do
+	began=$SECONDS
+	"run_$run"
+	printf '%s: %s s\n' "$run" $((SECONDS - began))
+done
