@@ -189,7 +189,7 @@ test('nginx\'s own 403, 500 and 503 speak JSON as well', async () => {
     .replace('location / {', `location /denied { deny all; }
       location /broken { return 500; }
       location /full { limit_conn none 1; limit_rate 1; fastcgi_read_timeout 20s; client_body_timeout 20s;
-        include tmakv-params.conf; }
+        fastcgi_pass tmakv; include tmakv-params.conf; }
       location / {`)));
   expectError(await kv.ask('GET', '/denied', { port: front.port }), 403, 'forbidden');
   expectError(await kv.ask('GET', '/broken', { port: front.port }), 500, 'internal');
