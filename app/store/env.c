@@ -25,7 +25,7 @@
 enum {
 	PAGE_SIZE_BYTES = 4096,		/* what file systems write as one: larger pages may tear (DESIGN 3) */
 	LOG_BUFFER = 4 << 20,
-	LOG_FILE = 64 << 20,
+	LOG_FILE = 16 << 20,		/* recovery fills the last one up with zeros; four buffers at least */
 	LOCKS_MAX = 100000,		/* ceilings; the tables grow to what is used */
 	LOCKERS_MAX = 1000,
 	TRANSACTIONS_MAX = 64,
