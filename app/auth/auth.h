@@ -17,21 +17,26 @@ struct conf;
 struct request;
 struct store;
 
-enum caller_kind { CALLER_NOBODY, CALLER_USER, CALLER_API_KEY };
+enum caller_kind { CALLER_NOBODY, CALLER_USER, CALLER_API_KEY, CALLER_ADMIN };
 
-/* Who is asking, and in which project. The project is a reference: caller_clear(). */
+/*
+ * Who is asking, and in which project. The project is a reference: caller_clear(). An admin belongs to
+ * none (NULL) until a door has found the one that the request names.
+ */
 struct caller {
 	enum caller_kind kind;
 	const struct project *project;
 	uint64_t telegram_id;		/* of a user */
-	enum key_right right;		/* of an API key */
+	enum key_right right;		/* of an API key or an admin key */
 };
 
 /* What a row of the route table needs. */
 enum right {
 	RIGHT_NONE,		/* anybody: sign-in, JWKS, preflight */
-	RIGHT_READ,
-	RIGHT_WRITE
+	RIGHT_KEY,		/* a server of somebody's: any API key, any admin key */
+	RIGHT_READ,		/* a project's keys */
+	RIGHT_WRITE,
+	RIGHT_ADMIN		/* projects themselves */
 };
 
 /*
@@ -53,7 +58,13 @@ enum rc auth_caller(struct auth *auth, struct registry *registry, const struct r
 		    int64_t now, struct arena *arena, struct caller *caller) MUST_USE;
 void caller_clear(struct caller *caller);
 
-/* auth_allows - may CALLER do this at all? RC_READ_ONLY_KEY; access rules come here too. */
+/*
+ * auth_caller_by_key - the same when the credential is known to be an API key or an admin key.
+ * RC_INVALID_TOKEN, RC_PROJECT_UNAVAILABLE.
+ */
+enum rc auth_caller_by_key(struct registry *registry, struct str text, int64_t now, struct caller *caller) MUST_USE;
+
+/* auth_allows - may CALLER do this at all? RC_FORBIDDEN, RC_READ_ONLY_KEY; access rules come here too. */
 enum rc auth_allows(const struct caller *caller, enum right right) MUST_USE;
 
 /*

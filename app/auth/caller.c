@@ -27,16 +27,20 @@ static void count(enum metric metric)
 	metric_add(metric_slot(), metric, 1);
 }
 
-/* --- Bearer: an API key --- */
+/* --- Bearer: an API key, or an admin key --- */
 
-static enum rc by_api_key(const struct asking *asking, struct str text, struct caller *caller)
+enum rc auth_caller_by_key(struct registry *registry, struct str text, int64_t now, struct caller *caller)
 {
 	const struct project *project;
 	struct credential credential;
 
-	if (!registry_credential(asking->registry, text, asking->now, &credential))
+	if (!registry_credential(registry, text, now, &credential))
 		return RC_INVALID_TOKEN;
-	project = auth_live_project(registry_by_number(asking->registry, credential.project));
+	if (credential.project == CREDENTIAL_ADMIN) {
+		*caller = (struct caller){ .kind = CALLER_ADMIN, .right = credential.right };
+		return RC_OK;
+	}
+	project = auth_live_project(registry_by_number(registry, credential.project));
 	if (project == NULL)
 		return RC_PROJECT_UNAVAILABLE;
 	*caller = (struct caller){ .kind = CALLER_API_KEY, .project = project, .right = credential.right };
@@ -106,7 +110,8 @@ static bool names_own_project(const struct asking *asking, const struct caller *
 	const struct project *named;
 	bool own;
 
-	if (asking->project_id.n == 0 || str_eq(asking->project_id, str_c(caller->project->id)))
+	if (asking->project_id.n == 0 || caller->project == NULL ||
+	    str_eq(asking->project_id, str_c(caller->project->id)))
 		return true;
 	named = registry_find(asking->registry, asking->project_id);
 	if (named == NULL)
@@ -137,7 +142,7 @@ static enum rc by_bearer(const struct asking *asking, struct str text, struct ca
 	if (!is_bearer_text(text))
 		return RC_UNAUTHORIZED;
 	if (str_starts(text, str_c(CREDENTIAL_PREFIX)))
-		rc = by_api_key(asking, text, &found);
+		rc = auth_caller_by_key(asking->registry, text, asking->now, &found);
 	else
 		rc = by_session(asking, text, &found);
 	if (rc != RC_OK)
@@ -271,7 +276,13 @@ enum rc auth_allows(const struct caller *caller, enum right right)
 		return RC_OK;
 	if (caller->kind == CALLER_NOBODY)
 		return RC_UNAUTHORIZED;
-	if (right == RIGHT_WRITE && caller->kind == CALLER_API_KEY && caller->right == KEY_READ)
+	if (right == RIGHT_KEY)
+		return caller->kind == CALLER_USER ? RC_FORBIDDEN : RC_OK;
+	if (right == RIGHT_ADMIN && caller->kind != CALLER_ADMIN)
+		return RC_FORBIDDEN;
+	if (right != RIGHT_ADMIN && caller->kind == CALLER_ADMIN && caller->project == NULL)
+		return RC_FORBIDDEN;
+	if (right != RIGHT_READ && caller->kind != CALLER_USER && caller->right == KEY_READ)
 		return RC_READ_ONLY_KEY;
 	return RC_OK;
 }

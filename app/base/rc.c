@@ -19,6 +19,16 @@ static const struct rc_info table[RC__COUNT] = {
 	[RC_BAD_JSON]       = { 400, "bad_json", "the value is not JSON", RC_QUIET },
 	[RC_BAD_CURSOR]     = { 400, "bad_cursor", "the cursor is not one that a list answered", RC_QUIET },
 	[RC_BAD_LIMIT]      = { 400, "bad_limit", "limit must be a whole number from 1 to 1000", RC_QUIET },
+	[RC_BAD_METADATA]   = { 400, "bad_request", "metadata must be JSON", RC_QUIET },
+	[RC_BAD_EXPIRATION] = { 400, "bad_request", "the expiration must be a Unix time in seconds, and not too near", RC_QUIET },
+	[RC_BAD_TTL]        = { 400, "bad_request", "the time to live must be a whole number of seconds, and not too few", RC_QUIET },
+	[RC_BAD_VALUE]      = { 400, "bad_request", "there is no value in it", RC_QUIET },
+	[RC_BAD_NAMESPACE]  = { 400, "bad_request", "that cannot be the id of a project", RC_QUIET },
+	[RC_BAD_TITLE]      = { 400, "bad_request", "a title has 1 to 512 characters", RC_QUIET },
+	[RC_BAD_PAGE]       = { 400, "bad_request", "page must be a whole number from 1", RC_QUIET },
+	[RC_BAD_PER_PAGE]   = { 400, "bad_request", "per_page must be a whole number from 1 to 1000", RC_QUIET },
+	[RC_BAD_ORDER]      = { 400, "bad_request", "order must be id or title", RC_QUIET },
+	[RC_BAD_DIRECTION]  = { 400, "bad_request", "direction must be asc or desc", RC_QUIET },
 	[RC_SHORT_BODY]     = { 400, "short_body", "the body ended before its declared length", RC_QUIET },
 	[RC_NO_SUCH_ROUTE]  = { 400, "no_such_route", "there is nothing at this path", RC_QUIET },
 
@@ -33,6 +43,7 @@ static const struct rc_info table[RC__COUNT] = {
 	[RC_SERVER_ONLY]         = { 403, "server_only", "this needs an API key, from a server", RC_QUIET },
 	[RC_ORIGIN_NOT_ALLOWED]  = { 403, "origin_not_allowed", "this page's origin is not on the project's list", RC_QUIET },
 	[RC_PROJECT_UNAVAILABLE] = { 403, "project_unavailable", "there is no such project, or it is disabled", RC_QUIET },
+	[RC_NAMESPACE_NOT_FOUND] = { 403, "project_unavailable", "there is no such project", RC_QUIET },
 	[RC_READ_ONLY_KEY]       = { 403, "read_only_key", "this API key may only read", RC_QUIET },
 
 	[RC_KEY_NOT_FOUND]      = { 404, "key_not_found", "there is no such key", RC_QUIET },
@@ -42,6 +53,7 @@ static const struct rc_info table[RC__COUNT] = {
 
 	[RC_PRECONDITION_FAILED]  = { 412, "precondition_failed", "the key has changed since you read it", RC_QUIET },
 	[RC_VALUE_TOO_LARGE]      = { 413, "value_too_large", "the body is larger than allowed here", RC_QUIET },
+	[RC_METADATA_TOO_LARGE]   = { 413, "value_too_large", "metadata has at most 1024 bytes", RC_QUIET },
 	[RC_KEY_TOO_LONG]         = { 414, "key_too_long", "a key has at most 512 bytes", RC_QUIET },
 	[RC_UNSUPPORTED_ENCODING] = { 415, "unsupported_encoding", "send the body without a Content-Encoding", RC_QUIET },
 

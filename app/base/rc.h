@@ -23,6 +23,16 @@ enum rc {
 	RC_BAD_JSON,
 	RC_BAD_CURSOR,
 	RC_BAD_LIMIT,
+	RC_BAD_METADATA,
+	RC_BAD_EXPIRATION,
+	RC_BAD_TTL,
+	RC_BAD_VALUE,		/* a form without its value, an item of a bulk that is none */
+	RC_BAD_NAMESPACE,	/* what should be a project's id cannot be one */
+	RC_BAD_TITLE,
+	RC_BAD_PAGE,
+	RC_BAD_PER_PAGE,
+	RC_BAD_ORDER,
+	RC_BAD_DIRECTION,
 	RC_SHORT_BODY,
 	RC_NO_SUCH_ROUTE,
 	RC_UNAUTHORIZED,
@@ -35,6 +45,7 @@ enum rc {
 	RC_SERVER_ONLY,
 	RC_ORIGIN_NOT_ALLOWED,
 	RC_PROJECT_UNAVAILABLE,
+	RC_NAMESPACE_NOT_FOUND,	/* told to the operator only; to all others it is RC_FORBIDDEN */
 	RC_READ_ONLY_KEY,
 	RC_KEY_NOT_FOUND,
 	RC_METHOD_NOT_ALLOWED,
@@ -42,6 +53,7 @@ enum rc {
 	RC_CONFLICT,		/* administration: such a name exists already */
 	RC_PRECONDITION_FAILED,
 	RC_VALUE_TOO_LARGE,
+	RC_METADATA_TOO_LARGE,
 	RC_KEY_TOO_LONG,
 	RC_UNSUPPORTED_ENCODING,
 	RC_WRITE_LIMIT,

@@ -39,10 +39,13 @@ struct request {
 	struct str content_type;
 	struct str content_encoding;
 	struct str authorization;
+	struct str auth_key;		/* X-Auth-Key, as Cloudflare's clients send it */
+	struct str user_service_key;	/* X-Auth-User-Service-Key */
 	struct str project_id;		/* X-Project-Id */
 	struct str origin;
 	struct str if_match;
 	struct str if_none_match;
+	struct str metadata;		/* CF-KV-Metadata, of workerd */
 	struct str request_id;		/* the front server's; the same when it repeats the request */
 };
 

@@ -32,6 +32,7 @@ struct credential_row {
 struct registry {
 	struct store *store;
 	struct project defaults;	/* limits of a project that sets none of its own */
+	char account[ACCOUNT_ID_LEN + 1];
 
 	pthread_rwlock_t lock;
 	struct project_box **projects;	/* by number; NULL: deleted */
@@ -57,6 +58,13 @@ struct project_box *box_new(const struct project *project);
 /* registry_show - put BOX (or NULL) in the place of its number; the old one loses the registry's reference. */
 enum rc registry_show(struct registry *registry, uint32_t number, struct project_box *box) MUST_USE;
 enum rc registry_index(struct registry *registry) MUST_USE;
+
+/*
+ * title.c: give PROJECT a name, or a title with the name that follows from it. Under registry->change.
+ * RC_BAD_REQUEST, RC_BAD_TITLE: it cannot be one; RC_CONFLICT: another project has it.
+ */
+enum rc project_name_set(struct registry *registry, struct project *project, struct str name) MUST_USE;
+enum rc project_title_set(struct registry *registry, struct project *project, struct str title) MUST_USE;
 
 /* record.c: the JSON records; what they do not set is taken from DEFAULTS */
 bool project_from_json(struct str json, uint32_t number, const struct project *defaults,

@@ -15,31 +15,6 @@
 
 enum { CHANGE_ARENA = 256 * 1024, CHANGE_COST = 4096 };
 
-static bool is_slug(struct str name)
-{
-	if (name.n == 0 || name.n > PROJECT_NAME_MAX || name.p[0] == '-' || name.p[name.n - 1] == '-')
-		return false;
-	for (size_t i = 0; i < name.n; i++) {
-		char c = name.p[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
-			return false;
-	}
-	return true;
-}
-
-/* A name must be a slug, free, and not to be taken for an id. */
-static enum rc name_check(struct registry *registry, struct str name)
-{
-	const struct project *other;
-
-	if (!is_slug(name) || name.n == 32 || name.n == PROJECT_ID_LEN)
-		return RC_BAD_REQUEST;
-	other = registry_find(registry, name);
-	project_unref(other);
-	return other == NULL ? RC_OK : RC_CONFLICT;
-}
-
 /* ---- the write ---- */
 
 struct project_write {
@@ -104,8 +79,10 @@ static enum rc next_number(struct registry *registry, uint32_t *number)
 	return rc;
 }
 
-enum rc project_create(struct registry *registry, struct str name, const struct bot *bots,
-		       size_t n_bots, const struct project **out)
+/* NAME is set by SET: as tmakvctl means it, or as the REST door does. */
+static enum rc create(struct registry *registry,
+		      enum rc (*set)(struct registry *, struct project *, struct str), struct str name,
+		      const struct bot *bots, size_t n_bots, const struct project **out)
 {
 	struct project project = registry->defaults;
 	enum rc rc;
@@ -113,10 +90,9 @@ enum rc project_create(struct registry *registry, struct str name, const struct 
 	if (n_bots > PROJECT_BOTS_MAX)
 		return RC_BAD_REQUEST;
 	pthread_mutex_lock(&registry->change);
-	if ((rc = name_check(registry, name)) == RC_OK &&
-	    (rc = next_number(registry, &project.number)) == RC_OK) {
+	if ((rc = next_number(registry, &project.number)) == RC_OK &&
+	    (rc = set(registry, &project, name)) == RC_OK) {
 		rand_uuid(project.id);
-		memcpy(project.name, name.p, name.n);
 		project.generation = 1;
 		project.created_at = clock_wall_s();
 		for (; project.n_bots < n_bots; project.n_bots++)
@@ -128,6 +104,17 @@ enum rc project_create(struct registry *registry, struct str name, const struct 
 		*out = registry_by_number(registry, project.number);
 	OPENSSL_cleanse(&project, sizeof project);
 	return rc;
+}
+
+enum rc project_create(struct registry *registry, struct str name, const struct bot *bots,
+		       size_t n_bots, const struct project **out)
+{
+	return create(registry, project_name_set, name, bots, n_bots, out);
+}
+
+enum rc project_create_titled(struct registry *registry, struct str title, const struct project **out)
+{
+	return create(registry, project_title_set, title, NULL, 0, out);
 }
 
 /* Change a copy of the project ANY by EDIT, and put it in its place. */
@@ -155,21 +142,22 @@ static enum rc project_edit(struct registry *registry, struct str any,
 
 static enum rc edit_name(struct registry *registry, struct project *project, const void *arg)
 {
-	const struct str *name = arg;
-	enum rc rc;
+	return project_name_set(registry, project, *(const struct str *)arg);
+}
 
-	if (str_eq(str_c(project->name), *name))
-		return RC_OK;
-	if ((rc = name_check(registry, *name)) != RC_OK)
-		return rc;
-	memset(project->name, 0, sizeof project->name);
-	memcpy(project->name, name->p, name->n);
-	return RC_OK;
+static enum rc edit_title(struct registry *registry, struct project *project, const void *arg)
+{
+	return project_title_set(registry, project, *(const struct str *)arg);
 }
 
 enum rc project_rename(struct registry *registry, struct str any, struct str name)
 {
 	return project_edit(registry, any, edit_name, &name);
+}
+
+enum rc project_retitle(struct registry *registry, struct str any, struct str title)
+{
+	return project_edit(registry, any, edit_title, &title);
 }
 
 static enum rc edit_state(struct registry *registry, struct project *project, const void *arg)

@@ -21,7 +21,7 @@ struct conf;
 struct store;
 struct registry;
 
-enum { PROJECT_BOTS_MAX = 8, PROJECT_NAME_MAX = 64, PROJECT_ID_LEN = 36 };
+enum { PROJECT_BOTS_MAX = 8, PROJECT_NAME_MAX = 64, PROJECT_TITLE_MAX = 512, PROJECT_ID_LEN = 36, ACCOUNT_ID_LEN = 32 };
 
 enum project_state { PROJECT_ACTIVE, PROJECT_DISABLED };
 
@@ -30,6 +30,7 @@ struct project {
 	uint64_t generation;		/* raised by every change */
 	char id[PROJECT_ID_LEN + 1];	/* UUID, lower case */
 	char name[PROJECT_NAME_MAX + 1];/* slug: [a-z0-9] and '-', unique */
+	char title[PROJECT_TITLE_MAX + 1];	/* as the REST door calls it, where that is no slug; else empty */
 	enum project_state state;
 	int64_t created_at;
 	struct bot bots[PROJECT_BOTS_MAX];
@@ -43,6 +44,9 @@ struct project {
 };
 
 enum key_right { KEY_READ, KEY_READ_WRITE };
+
+/* No project has this number: a key of it is an admin key, the operator's own. */
+enum { CREDENTIAL_ADMIN = 0 };
 
 /* An API key, without the key: that is shown once and kept as SHA-256. */
 struct credential {
@@ -61,6 +65,9 @@ enum { CREDENTIAL_LEN = 6 + 43 };
 /* registry_open - read all projects and API keys of STORE; defaults come from CONF. */
 enum rc registry_open(struct registry **registry, struct store *store, const struct conf *conf) MUST_USE;
 void registry_close(struct registry *registry);
+
+/* registry_account - this installation's id as Cloudflare's clients want one: 32 hex digits, made once. */
+const char *registry_account(const struct registry *registry);
 
 /*
  * Look-ups. ANY is a UUID, its 32 hex digits, or a name. NULL when there is none. The answer
@@ -85,6 +92,18 @@ int64_t registry_not_before(struct registry *registry, uint32_t project, uint64_
 enum rc project_create(struct registry *registry, struct str name, const struct bot *bots,
 		       size_t n_bots, const struct project **out) MUST_USE;
 enum rc project_rename(struct registry *registry, struct str any, struct str name) MUST_USE;
+
+/*
+ * The same for whoever speaks of namespaces and titles. A title is free text, and the project's name is
+ * made of it: "My shop" is the project my-shop. RC_BAD_TITLE: empty, too long, not UTF-8; RC_CONFLICT: there
+ * is one of this title.
+ */
+enum rc project_create_titled(struct registry *registry, struct str title, const struct project **out) MUST_USE;
+enum rc project_retitle(struct registry *registry, struct str any, struct str title) MUST_USE;
+
+/* project_title - its title; where it has none of its own, its name. */
+struct str project_title(const struct project *project);
+
 enum rc project_set_state(struct registry *registry, struct str any, enum project_state state) MUST_USE;
 
 /* project_delete - the project, its API keys and all its data. Unknown from then on; its number is never used again. */

@@ -117,6 +117,7 @@ static bool project_fill(json_object *doc, struct project *project)
 
 	if (!copy_text(doc, "id", project->id, sizeof project->id) ||
 	    !copy_text(doc, "name", project->name, sizeof project->name) ||
+	    (jdoc_has(doc, "title") && !copy_text(doc, "title", project->title, sizeof project->title)) ||
 	    !jdoc_bool(doc, "disabled", &disabled) ||
 	    !jdoc_i64(doc, "generation", &generation) ||
 	    !jdoc_i64(doc, "created_at", &project->created_at))
@@ -153,6 +154,8 @@ struct str project_to_json(const struct project *project, const struct project *
 
 	jdoc_add_str(doc, "id", str_c(project->id));
 	jdoc_add_str(doc, "name", str_c(project->name));
+	if (project->title[0] != '\0')
+		jdoc_add_str(doc, "title", str_c(project->title));
 	jdoc_add_bool(doc, "disabled", project->state == PROJECT_DISABLED);
 	jdoc_add_i64(doc, "generation", (int64_t)project->generation);
 	jdoc_add_i64(doc, "created_at", project->created_at);

@@ -318,6 +318,15 @@ static enum rc load_table(struct registry *registry, enum store_table table, voi
 	return rc == RC_KEY_NOT_FOUND ? RC_OK : rc;
 }
 
+static enum rc load_account(struct registry *registry)
+{
+	uint8_t id[ACCOUNT_ID_LEN / 2];
+	enum rc rc = store_meta_random(registry->store, "account", id, sizeof id);
+
+	hex_encode(id, sizeof id, registry->account);
+	return rc;
+}
+
 static int by_age(const void *a, const void *b)
 {
 	int64_t x = ((const struct credential_row *)a)->credential.created_at;
@@ -362,7 +371,9 @@ enum rc registry_open(struct registry **out, struct store *store, const struct c
 	};
 	pthread_rwlock_init(&registry->lock, NULL);
 	pthread_mutex_init(&registry->change, NULL);
-	rc = load_all(registry);
+	rc = load_account(registry);
+	if (rc == RC_OK)
+		rc = load_all(registry);
 	if (rc == RC_OK && !reaper_start(registry))
 		rc = RC_INTERNAL;
 	if (rc != RC_OK) {
@@ -371,6 +382,11 @@ enum rc registry_open(struct registry **out, struct store *store, const struct c
 	}
 	*out = registry;
 	return RC_OK;
+}
+
+const char *registry_account(const struct registry *registry)
+{
+	return registry->account;
 }
 
 void registry_close(struct registry *registry)

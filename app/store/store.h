@@ -63,6 +63,12 @@ enum rc store_get(struct store *store, enum store_table table, struct str key,
 		  void *buf, size_t size, size_t *n) MUST_USE;
 
 /*
+ * store_meta_random - N random bytes that are kept in STORE_META under NAME: made by the first call ever, the
+ * same ever after. Blocks: at start only. RC_STORE, RC_STORAGE_FULL.
+ */
+enum rc store_meta_random(struct store *store, const char *name, void *out, size_t n) MUST_USE;
+
+/*
  * A read never shows what a crash could take back (DESIGN 2).
  * store_is_flushed - whether everything up to VERSION is on disk.
  * store_in_flight  - the version to wait for after having seen an absence, or a list: that of the

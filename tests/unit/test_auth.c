@@ -543,14 +543,21 @@ static void the_header_has_one_form(void **state)
 
 static void rights_follow_from_who_it_is(void **state)
 {
+	static const struct project some;
 	static const struct {
 		struct caller caller;
-		enum rc none, read, write;
+		enum rc none, key, read, write, admin;
 	} rows[] = {
-		{ { .kind = CALLER_NOBODY }, RC_OK, RC_UNAUTHORIZED, RC_UNAUTHORIZED },
-		{ { .kind = CALLER_USER }, RC_OK, RC_OK, RC_OK },
-		{ { .kind = CALLER_API_KEY, .right = KEY_READ }, RC_OK, RC_OK, RC_READ_ONLY_KEY },
-		{ { .kind = CALLER_API_KEY, .right = KEY_READ_WRITE }, RC_OK, RC_OK, RC_OK },
+		{ { .kind = CALLER_NOBODY },
+		  RC_OK, RC_UNAUTHORIZED, RC_UNAUTHORIZED, RC_UNAUTHORIZED, RC_UNAUTHORIZED },
+		{ { .kind = CALLER_USER }, RC_OK, RC_FORBIDDEN, RC_OK, RC_OK, RC_FORBIDDEN },
+		{ { .kind = CALLER_API_KEY, .right = KEY_READ }, RC_OK, RC_OK, RC_OK, RC_READ_ONLY_KEY, RC_FORBIDDEN },
+		{ { .kind = CALLER_API_KEY, .right = KEY_READ_WRITE }, RC_OK, RC_OK, RC_OK, RC_OK, RC_FORBIDDEN },
+		/* Of no project, until a door has found the one that the request names. */
+		{ { .kind = CALLER_ADMIN, .right = KEY_READ_WRITE }, RC_OK, RC_OK, RC_FORBIDDEN, RC_FORBIDDEN, RC_OK },
+		{ { .kind = CALLER_ADMIN, .right = KEY_READ_WRITE, .project = &some }, RC_OK, RC_OK, RC_OK, RC_OK, RC_OK },
+		{ { .kind = CALLER_ADMIN, .right = KEY_READ, .project = &some },
+		  RC_OK, RC_OK, RC_OK, RC_READ_ONLY_KEY, RC_READ_ONLY_KEY },
 	};
 
 	(void)state;
@@ -558,6 +565,8 @@ static void rights_follow_from_who_it_is(void **state)
 		assert_int_equal(auth_allows(&rows[i].caller, RIGHT_NONE), rows[i].none);
 		assert_int_equal(auth_allows(&rows[i].caller, RIGHT_READ), rows[i].read);
 		assert_int_equal(auth_allows(&rows[i].caller, RIGHT_WRITE), rows[i].write);
+		assert_int_equal(auth_allows(&rows[i].caller, RIGHT_KEY), rows[i].key);
+		assert_int_equal(auth_allows(&rows[i].caller, RIGHT_ADMIN), rows[i].admin);
 	}
 }
 
