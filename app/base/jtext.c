@@ -12,95 +12,15 @@
  */
 #include "config.h"
 
-#include <stdint.h>
-#if defined __SSE2__ && !defined JTEXT_PORTABLE
-#include <emmintrin.h>
-#define JTEXT_SSE2 1
-#else
-#define JTEXT_SSE2 0
-#endif
-
 #include "base/hex.h"
 #include "base/jtext.h"
+#include "base/private.h"
 
 struct scan {
 	const unsigned char *p, *end;
 	unsigned depth;
 	unsigned char closer[JTEXT_DEPTH + 1];	/* what ends the array or object at each depth, from 1 */
 };
-
-/* What ends a run of bytes in a string: a quote, a backslash, a control byte, and, if asked for, all but ASCII. */
-enum run { RUN_ANY, RUN_ASCII };
-
-static inline bool ends_run(unsigned char c, enum run run)
-{
-	return c < 0x20 || c == '"' || c == '\\' || (run == RUN_ASCII && c >= 0x80);
-}
-
-#if JTEXT_SSE2
-/* Whole blocks of 16; *FOUND tells that P is where the run ends. */
-static inline const unsigned char *run_blocks(const unsigned char *p, const unsigned char *end,
-					      enum run run, bool *found)
-{
-	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-	const __m128i control = _mm_set1_epi8(0x1f);
-
-	for (; end - p >= 16; p += 16) {
-		__m128i block = _mm_loadu_si128((const __m128i *)(const void *)p);
-		__m128i hit = _mm_cmpeq_epi8(_mm_min_epu8(block, control), block);
-		int mask;
-
-		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(block, quote));
-		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(block, backslash));
-		if (run == RUN_ASCII)
-			hit = _mm_or_si128(hit, block);	/* the mask takes each byte's top bit */
-		mask = _mm_movemask_epi8(hit);
-		if (mask != 0) {
-			*found = true;
-			return p + __builtin_ctz((unsigned)mask);
-		}
-	}
-	*found = false;
-	return p;
-}
-#else
-/* Whole blocks of 8, in one register; the block where the run ends is left to the caller. */
-static inline const unsigned char *run_blocks(const unsigned char *p, const unsigned char *end,
-					      enum run run, bool *found)
-{
-	const uint64_t ones = 0x0101010101010101, tops = ones * 0x80;
-
-	*found = false;
-	for (; end - p >= 8; p += 8) {
-		uint64_t block, quote, backslash, hit;
-
-		memcpy(&block, p, sizeof block);
-		quote = block ^ ones * '"';
-		backslash = block ^ ones * '\\';
-		/* A byte below N borrows into its top bit when N is taken away; equal is "below 1" of the difference. */
-		hit = ((block - ones * 0x20) & ~block) | ((quote - ones) & ~quote) |
-		      ((backslash - ones) & ~backslash);
-		if (run == RUN_ASCII)
-			hit |= block;
-		if ((hit & tops) != 0)
-			break;
-	}
-	return p;
-}
-#endif
-
-/* The first byte from P on that ends a run, or END. */
-static inline const unsigned char *run_end(const unsigned char *p, const unsigned char *end,
-					   enum run run)
-{
-	bool found;
-
-	p = run_blocks(p, end, run, &found);
-	if (!found)
-		while (p < end && !ends_run(*p, run))
-			p++;
-	return p;
-}
 
 static inline bool at(const struct scan *s, unsigned char c)
 {
@@ -145,45 +65,13 @@ static inline bool scan_utf8(struct scan *s)
 	       scan_between(s, 0x80, 0xbf) && scan_between(s, 0x80, 0xbf);
 }
 
-/*
- * The inside of a string as a machine with nine states, one table row a byte: a row
- * holds, at the bit each state's number names, the number of the state that follows.
- * So a byte costs one shift and no guess, in text where every letter takes two or
- * three bytes. STOP is 0 and final: a quote, a backslash, a control byte, or no UTF-8.
- */
-enum {
-	STOP = 0,
-	PLAIN = 6,			/* between characters */
-	MORE_1 = 12, MORE_2 = 18, MORE_3 = 24,	/* so many continuation bytes are to come */
-	AFTER_E0 = 30, AFTER_ED = 36, AFTER_F0 = 42, AFTER_F4 = 48,	/* leads that bound the next byte */
-};
-enum { BLOCK = 16 };
-#define GO(from, to) ((uint64_t)(to) << (from))
-#define CONTINUES (GO(MORE_1, PLAIN) | GO(MORE_2, MORE_1) | GO(MORE_3, MORE_2))
-static const uint64_t machine[256] = {
+/* A byte that ends the run, or is no UTF-8, has no row. */
+const uint64_t jtext_machine[256] = {
 	[0x20 ... '"' - 1]      = GO(PLAIN, PLAIN),
 	['"' + 1 ... '\\' - 1]  = GO(PLAIN, PLAIN),
 	['\\' + 1 ... 0x7f]     = GO(PLAIN, PLAIN),
-	[0x80 ... 0x8f] = CONTINUES | GO(AFTER_ED, MORE_1) | GO(AFTER_F4, MORE_2),
-	[0x90 ... 0x9f] = CONTINUES | GO(AFTER_ED, MORE_1) | GO(AFTER_F0, MORE_2),
-	[0xa0 ... 0xbf] = CONTINUES | GO(AFTER_E0, MORE_1) | GO(AFTER_F0, MORE_2),
-	[0xc2 ... 0xdf] = GO(PLAIN, MORE_1),
-	[0xe0]          = GO(PLAIN, AFTER_E0),
-	[0xe1 ... 0xec] = GO(PLAIN, MORE_2),
-	[0xed]          = GO(PLAIN, AFTER_ED),
-	[0xee ... 0xef] = GO(PLAIN, MORE_2),
-	[0xf0]          = GO(PLAIN, AFTER_F0),
-	[0xf1 ... 0xf3] = GO(PLAIN, MORE_3),
-	[0xf4]          = GO(PLAIN, AFTER_F4),
+	FOREIGN_ROWS
 };
-
-static inline bool is_ascii(const unsigned char *p)
-{
-	uint64_t block[2];
-
-	memcpy(block, p, sizeof block);
-	return ((block[0] | block[1]) & 0x8080808080808080) == 0;
-}
 
 /* Whole blocks of text beyond ASCII; S->p ends at the start of a character, at most a block before what stops it. */
 static inline void skip_foreign(struct scan *s)
@@ -195,7 +83,7 @@ static inline void skip_foreign(struct scan *s)
 		uint64_t next = state;
 
 		for (int i = 0; i < BLOCK; i++)
-			next = machine[p[i]] >> next & 63;
+			next = jtext_machine[p[i]] >> next & 63;
 		if (next == STOP)
 			break;
 		state = next;
