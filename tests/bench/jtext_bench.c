@@ -1,5 +1,5 @@
 /*
- * jtext_bench.c - how fast is a value checked, beside json-c's strict parser?
+ * jtext_bench.c - how fast is a value checked, whole and in pieces, beside json-c's strict parser?
  *
  * `make bench-jtext`. Texts of 128 KB, the largest value, of several kinds, made
  * from a fixed seed; the best of many rounds counts, since everything else is noise.
@@ -12,9 +12,10 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/jscan.h"
 #include "base/jtext.h"
 
-enum { SIZE = 128 * 1024, ROUNDS = 400 };
+enum { SIZE = 128 * 1024, ROUNDS = 400, PIECE = 8 * 1024 };
 
 static char text[SIZE + 1024];
 static size_t used;
@@ -104,6 +105,17 @@ static bool check_ours(void)
 	return jtext_check(str_make(text, used), &bad_at);
 }
 
+static bool check_pieces(void)
+{
+	struct jscan scan;
+
+	jscan_init(&scan);
+	for (size_t at = 0; at < used; at += PIECE)
+		if (!jscan_add(&scan, str_make(text + at, used - at < PIECE ? used - at : PIECE)))
+			return false;
+	return jscan_end(&scan);
+}
+
 static bool check_json_c(void)
 {
 	json_tokener *tokener = json_tokener_new_ex(JTEXT_DEPTH);
@@ -137,7 +149,7 @@ static double best_us(bool (*check)(void), int rounds)
 
 static void run(const char *name, void (*element)(void))
 {
-	double ours, theirs;
+	double ours, pieces, theirs;
 
 	used = 0;
 	for (put("["); ; put(",")) {
@@ -147,9 +159,11 @@ static void run(const char *name, void (*element)(void))
 	}
 	put("]");
 	ours = best_us(check_ours, ROUNDS);
+	pieces = best_us(check_pieces, ROUNDS);
 	theirs = best_us(check_json_c, ROUNDS / 20);
-	printf("%-10s %7zu bytes  ours %7.1f us %6.2f GB/s   json-c %8.1f us %6.3f GB/s   %5.1f times\n", name, used, ours,
-	       (double)used / ours / 1000, theirs, (double)used / theirs / 1000, theirs / ours);
+	printf("%-10s %7zu bytes  ours %7.1f us %6.2f GB/s   in pieces %7.1f us %6.2f GB/s   json-c %8.1f us %6.3f GB/s   %5.1f times\n",
+	       name, used, ours, (double)used / ours / 1000, pieces, (double)used / pieces / 1000,
+	       theirs, (double)used / theirs / 1000, theirs / ours);
 }
 
 int main(void)
