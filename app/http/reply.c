@@ -32,7 +32,10 @@ enum {
 	TAIL_MAX = 7 + FRAME_SIZE + 2 * FRAME_SIZE + 2 * FRAME_SIZE,
 
 	/* Most replies are framed on the stack, so an error can be told even with a used-up arena. */
-	SCRATCH_SIZE = 4096
+	SCRATCH_SIZE = 4096,
+
+	/* Streams: what is sent in one go, pieces and frames counted. */
+	FLOW_IOV = 64
 };
 
 void reply_init(struct reply *reply)
@@ -42,6 +45,8 @@ void reply_init(struct reply *reply)
 	reply->content_type = "application/json";
 	reply->n_headers = 0;
 	reply->n_parts = 0;
+	reply->next = NULL;
+	reply->stream_length = 0;
 	reply->without_body = false;
 }
 
@@ -64,6 +69,15 @@ void reply_part(struct reply *reply, struct str part)
 {
 	assert(reply->n_parts < REPLY_PARTS_MAX);
 	reply->parts[reply->n_parts++] = part;
+}
+
+void reply_stream(struct reply *reply, uint64_t length, reply_next *next, void *arg)
+{
+	assert(reply->next == NULL);
+	reply->next = next;
+	reply->next_arg = arg;
+	reply->stream_length = length;
+	reply->stream_at = reply->n_parts;
 }
 
 void reply_data(struct reply *reply, struct str data)
@@ -105,6 +119,8 @@ void reply_error(struct reply *reply, enum rc rc, struct str detail, struct aren
 	reply->reason = NULL;
 	reply->content_type = "application/json";
 	reply->n_parts = 0;
+	reply->next = NULL;
+	reply->stream_length = 0;
 	if (sentence.n != 0) {
 		reply_part(reply, STR_LIT("{\"success\":false,\"error\":"));
 		reply_part(reply, sentence);
@@ -124,9 +140,9 @@ void reply_error(struct reply *reply, enum rc rc, struct str detail, struct aren
 		header_once(reply, "Retry-After", STR_LIT("1"));
 }
 
-size_t reply_length(const struct reply *reply)
+uint64_t reply_length(const struct reply *reply)
 {
-	size_t n = 0;
+	uint64_t n = reply->stream_length;
 
 	for (size_t i = 0; i < reply->n_parts; i++)
 		n += reply->parts[i].n;
@@ -177,7 +193,7 @@ static char *put(char *p, struct str s)
 	return p + s.n;
 }
 
-static char *put_number(char *p, size_t value)
+static char *put_number(char *p, uint64_t value)
 {
 	char digits[20], *d = digits + sizeof digits;
 
@@ -212,7 +228,7 @@ static size_t head_write(const struct reply *reply, char *head)
 
 	assert(reply->status >= 100 && reply->status <= 599);
 	assert(is_header_value(reason_of(reply)));
-	p = put_number(p, (size_t)reply->status);
+	p = put_number(p, (uint64_t)reply->status);
 	p = put(p, STR_LIT(" "));
 	p = put(p, reason_of(reply));
 	p = put(p, STR_LIT("\r\n"));
@@ -236,7 +252,7 @@ struct wire {
 	size_t n_iov;
 	unsigned char *next_frame;
 	int request_id;
-	size_t content;		/* bytes of content still to come */
+	uint64_t content;	/* bytes of content still to come */
 	size_t record;		/* of those, bytes the open record still takes */
 };
 
@@ -252,9 +268,9 @@ static void frame_write(unsigned char *p, int type, int request_id, size_t n, si
 	p[7] = 0;
 }
 
-static size_t padding_of(size_t n)
+static size_t padding_of(uint64_t n)
 {
-	return (8 - n % 8) % 8;
+	return (size_t)((8 - n % 8) % 8);
 }
 
 static void wire_add(struct wire *wire, const void *p, size_t n)
@@ -269,7 +285,7 @@ static void wire_add_content(struct wire *wire, struct str piece)
 		size_t n;
 
 		if (wire->record == 0) {
-			wire->record = wire->content < RECORD_MAX ? wire->content : RECORD_MAX;
+			wire->record = wire->content < RECORD_MAX ? (size_t)wire->content : RECORD_MAX;
 			frame_write(wire->next_frame, TYPE_STDOUT, wire->request_id, wire->record,
 				    padding_of(wire->record));
 			wire_add(wire, wire->next_frame, FRAME_SIZE);
@@ -328,10 +344,10 @@ static bool send_all(int fd, struct iovec *iov, size_t n_iov)
 	return true;
 }
 
-bool reply_send(FCGX_Request *fcgi, const struct reply *reply, enum reply_end end,
-		struct arena *arena)
+/* Everything is in memory, BODY bytes of it besides the head: one sendmsg(). */
+static bool send_whole(FCGX_Request *fcgi, const struct reply *reply, size_t body, enum reply_end end,
+		       struct arena *arena)
 {
-	size_t body = reply->without_body || reply->content_type == NULL ? 0 : reply_length(reply);
 	size_t room = head_room(reply);
 	size_t n_records = (room + body) / RECORD_MAX + 1;
 	/* Per record its frame and one piece cut in two; every part; head and tail. */
@@ -360,4 +376,108 @@ bool reply_send(FCGX_Request *fcgi, const struct reply *reply, enum reply_end en
 	wire_add(&wire, tail, n_tail);
 	assert(wire.n_iov <= n_iov);
 	return send_all(fcgi->ipcFd, wire.iov, wire.n_iov);
+}
+
+/* --- a streamed body --- */
+
+/* A wire that is sent whenever it has no room for more: memory does not grow with the body. */
+struct flow {
+	struct wire wire;
+	int fd;
+	struct iovec iov[FLOW_IOV];
+	unsigned char frames[FLOW_IOV * FRAME_SIZE];
+};
+
+static void flow_begin(struct flow *flow)
+{
+	flow->wire.iov = flow->iov;
+	flow->wire.n_iov = 0;
+	flow->wire.next_frame = flow->frames;
+}
+
+static bool flow_send(struct flow *flow)
+{
+	bool sent = send_all(flow->fd, flow->iov, flow->wire.n_iov);
+
+	flow_begin(flow);
+	return sent;
+}
+
+/* Sent at the latest by the next flow_send(): what PIECE points at must live until then. */
+static bool flow_add(struct flow *flow, struct str piece)
+{
+	while (piece.n != 0) {
+		size_t n = piece.n < RECORD_MAX ? piece.n : RECORD_MAX;
+
+		/* N bytes lie in two records at most, each with its frame. */
+		if (flow->wire.n_iov + 4 > FLOW_IOV && !flow_send(flow))
+			return false;
+		wire_add_content(&flow->wire, str_make(piece.p, n));
+		piece = str_skip(piece, n);
+	}
+	return true;
+}
+
+/*
+ * All of the stream onto the wire but its last byte, which goes to *LAST: nobody gets the whole of it
+ * before the source has said that there is no more. False when it hands out another number of bytes.
+ */
+static bool flow_add_stream(struct flow *flow, const struct reply *reply, char *last)
+{
+	uint64_t rest = reply->stream_length;
+	struct str piece;
+
+	while (rest != 0) {
+		if (!reply->next(reply->next_arg, &piece) || piece.n == 0 || piece.n > rest)
+			return false;
+		rest -= piece.n;
+		if (rest == 0)
+			*last = piece.p[--piece.n];
+		if (!flow_add(flow, piece) || !flow_send(flow))
+			return false;
+	}
+	return reply->next(reply->next_arg, &piece) && piece.n == 0;
+}
+
+static bool flow_add_parts(struct flow *flow, const struct reply *reply, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++)
+		if (!flow_add(flow, reply->parts[i]))
+			return false;
+	return true;
+}
+
+static bool send_streamed(FCGX_Request *fcgi, const struct reply *reply, enum reply_end end,
+			  struct arena *arena)
+{
+	struct flow flow = { .wire = { .request_id = fcgi->requestId }, .fd = fcgi->ipcFd };
+	char *head = arena_alloc(arena, head_room(reply)), last = '\0';
+	unsigned char tail[TAIL_MAX];
+	size_t n_head, n_tail;
+
+	if (head == NULL)
+		return false;
+	n_head = head_write(reply, head);
+	flow.wire.content = n_head + reply_length(reply);
+	n_tail = tail_write(tail, padding_of(flow.wire.content), fcgi->requestId, end);
+	flow_begin(&flow);
+	if (!flow_add(&flow, str_make(head, n_head)) ||
+	    !flow_add_parts(&flow, reply, 0, reply->stream_at) ||
+	    !flow_add_stream(&flow, reply, &last) ||
+	    !flow_add(&flow, str_make(&last, reply->stream_length != 0)) ||
+	    !flow_add_parts(&flow, reply, reply->stream_at, reply->n_parts) ||
+	    (flow.wire.n_iov == FLOW_IOV && !flow_send(&flow)))
+		return false;
+	wire_add(&flow.wire, tail, n_tail);
+	return flow_send(&flow);
+}
+
+bool reply_send(FCGX_Request *fcgi, const struct reply *reply, enum reply_end end,
+		struct arena *arena)
+{
+	if (reply->without_body || reply->content_type == NULL)
+		return send_whole(fcgi, reply, 0, end, arena);
+	if (reply->next != NULL)
+		return send_streamed(fcgi, reply, end, arena);
+	return send_whole(fcgi, reply, (size_t)reply_length(reply), end, arena);
 }

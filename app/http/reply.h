@@ -12,7 +12,7 @@
 #include "base/rc.h"
 #include "base/str.h"
 
-enum { REPLY_HEADERS_MAX = 12, REPLY_PARTS_MAX = 6 };
+enum { REPLY_HEADERS_MAX = 12, REPLY_PARTS_MAX = 8 };
 
 struct reply_header {
 	const char *name;
@@ -20,8 +20,15 @@ struct reply_header {
 };
 
 /*
+ * The next piece of a streamed body into *PIECE, valid until the next call; an empty one at the end.
+ * False when it cannot be had.
+ */
+typedef bool reply_next(void *arg, struct str *piece);
+
+/*
  * What goes out. The strings must live until it is sent: literals, the request's arena.
  * The body is the parts one behind the other, so that a value is never copied into its envelope.
+ * What is too large to be held in memory stands among them as a stream.
  */
 struct reply {
 	int status;
@@ -31,6 +38,10 @@ struct reply {
 	size_t n_headers;
 	struct str parts[REPLY_PARTS_MAX];
 	size_t n_parts;
+	reply_next *next;		/* the stream's; NULL: there is none */
+	void *next_arg;
+	uint64_t stream_length;
+	size_t stream_at;		/* parts before it */
 	bool without_body;		/* HEAD: Content-Length tells, nothing follows */
 };
 
@@ -46,18 +57,25 @@ void reply_header(struct reply *reply, const char *name, struct str value);
 /* reply_part - append to the body. */
 void reply_part(struct reply *reply, struct str part);
 
+/*
+ * reply_stream - append LENGTH bytes that NEXT(ARG) hands out while the reply is sent; once in a reply.
+ * When it fails, or hands out fewer or more, the answer breaks off and the connection is closed:
+ * the client must never take a part for the whole. HEAD never calls it.
+ */
+void reply_stream(struct reply *reply, uint64_t length, reply_next *next, void *arg);
+
 /* reply_data - {"success":true,"data":DATA}; DATA is JSON text. */
 void reply_data(struct reply *reply, struct str data);
 
 /*
  * reply_error - the error envelope of RC: status, code, and DETAIL as the sentence, or the
- * table's when DETAIL is empty. Drops what was in REPLY but its headers. Adds Retry-After to
+ * table's when DETAIL is empty. Drops what was in REPLY, a stream too, but its headers. Adds Retry-After to
  * 429 and 503, WWW-Authenticate to 401.
  */
 void reply_error(struct reply *reply, enum rc rc, struct str detail, struct arena *arena);
 
-/* reply_length - bytes of the body. */
-size_t reply_length(const struct reply *reply);
+/* reply_length - bytes of the body, the stream's among them. */
+uint64_t reply_length(const struct reply *reply);
 
 /* What becomes of the connection behind the reply. */
 enum reply_end {
@@ -67,8 +85,9 @@ enum reply_end {
 
 /*
  * reply_send - write REPLY as STDOUT records and END_REQUEST, in one writev() where the
- * socket takes it. Head and records are built in ARENA. The request's body must have been
- * drained. False when the peer is gone or stalls longer than SO_SNDTIMEO: the caller closes.
+ * socket takes it; a streamed one in a writev() for each piece. Head and records are built in
+ * ARENA. The request's body must have been drained. False when the peer is gone or stalls longer
+ * than SO_SNDTIMEO, or a stream broke off: the caller closes.
  */
 bool reply_send(FCGX_Request *fcgi, const struct reply *reply, enum reply_end end,
 		struct arena *arena) MUST_USE;

@@ -242,6 +242,215 @@ static void the_last_reply_has_a_record_behind_its_end(void **state)
 	assert_int_equal(behind[5], 8);
 }
 
+/* --- streams --- */
+
+/* A source of LENGTH bytes in pieces of PIECE, which fails behind FAIL_AT of them. */
+struct source {
+	size_t length, piece, at;
+	size_t fail_at;			/* SIZE_MAX: never */
+	unsigned calls;
+	char buf[300 * 1000];
+};
+
+static char byte_at(size_t i)
+{
+	return (char)(i * 7 + i / 251);
+}
+
+static bool source_next(void *arg, struct str *piece)
+{
+	struct source *source = arg;
+	size_t n = source->length - source->at;
+
+	source->calls++;
+	if (source->at >= source->fail_at)
+		return false;
+	if (n > source->piece)
+		n = source->piece;
+	/* The last piece is gone once the next one is asked for. */
+	memset(source->buf, 0xee, sizeof source->buf);
+	for (size_t i = 0; i < n; i++)
+		source->buf[i] = byte_at(source->at + i);
+	source->at += n;
+	*piece = str_make(source->buf, n);
+	return true;
+}
+
+static struct source *source_new(size_t length, size_t piece)
+{
+	struct source *source = calloc(1, sizeof *source);
+
+	assert_non_null(source);
+	assert_true(piece <= sizeof source->buf);
+	source->length = length;
+	source->piece = piece;
+	source->fail_at = SIZE_MAX;
+	return source;
+}
+
+/* LENGTH bytes in pieces of PIECE arrive between two parts. */
+static void check_stream(void **state, size_t length, size_t piece)
+{
+	struct source *source = source_new(length, piece);
+	struct fixture *f;
+	char told[24];
+	struct str body;
+
+	assert_int_equal(tear_down(state), 0);
+	assert_int_equal(set_up(state), 0);
+	f = *state;
+	reply_part(&f->reply, STR_LIT("<"));
+	reply_stream(&f->reply, length, source_next, source);
+	reply_part(&f->reply, STR_LIT("/"));
+	reply_part(&f->reply, STR_LIT(">"));
+	assert_int_equal(reply_length(&f->reply), length + 3);
+	send_reply(f, REPLY_KEEP);
+	snprintf(told, sizeof told, "%zu", length + 3);
+	assert_header(f, "Content-Length", told);
+	body = body_of(f);
+	assert_int_equal(body.n, length + 3);
+	assert_int_equal(body.p[0], '<');
+	for (size_t i = 0; i < length; i++)
+		if (body.p[1 + i] != byte_at(i))
+			fail_msg("byte %zu of %zu, pieces of %zu", i, length, piece);
+	assert_true(str_eq(str_skip(body, length + 1), STR_LIT("/>")));
+	assert_int_equal(f->answer.n_records, (f->answer.out.n + 65527) / 65528);
+	free(source);
+}
+
+static void a_stream_arrives_in_pieces_of_any_size(void **state)
+{
+	const size_t lengths[] = { 0, 1, 2, 7, 8, 9, 1000, 65528, 65529, 262144, 262145, 700001 };
+	const size_t pieces[] = { 1, 2, 7, 4096, 65527, 65528, 65529, 131056, 262144 };
+
+	for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++)
+		for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++)
+			if (lengths[l] / pieces[p] < 10000)
+				check_stream(state, lengths[l], pieces[p]);
+}
+
+static void streams_that_end_near_the_end_of_a_record_arrive(void **state)
+{
+	for (size_t n = 2 * 65528 - 100; n < 2 * 65528 + 20; n++)
+		check_stream(state, n, 50000);
+}
+
+static void a_stream_of_25_megabytes_arrives_and_costs_no_memory(void **state)
+{
+	struct fixture *f;
+
+	check_stream(state, 25 << 20, 262144);
+	f = *state;
+	assert_true(arena_used(f->arena) < 4096);
+}
+
+static void a_stream_alone_is_the_whole_body(void **state)
+{
+	struct source *source = source_new(100000, 30000);
+	struct fixture *f = *state;
+
+	reply_stream(&f->reply, source->length, source_next, source);
+	send_reply(f, REPLY_LAST);
+	assert_int_equal(body_of(f).n, 100000);
+	assert_int_equal(f->answer.behind, 16);
+	free(source);
+}
+
+static void a_head_reply_tells_the_length_and_does_not_ask_the_stream(void **state)
+{
+	struct source *source = source_new(1 << 20, 1000);
+	struct fixture *f = *state;
+
+	reply_stream(&f->reply, source->length, source_next, source);
+	f->reply.without_body = true;
+	send_reply(f, REPLY_KEEP);
+	assert_header(f, "Content-Length", "1048576");
+	assert_int_equal(body_of(f).n, 0);
+	assert_int_equal(source->calls, 0);
+	free(source);
+}
+
+static void an_error_drops_a_stream(void **state)
+{
+	struct source *source = source_new(1000, 1000);
+	struct fixture *f = *state;
+
+	reply_stream(&f->reply, source->length, source_next, source);
+	reply_error(&f->reply, RC_CONFLICT, str_make(NULL, 0), f->arena);
+	send_reply(f, REPLY_KEEP);
+	assert_true(str_starts(body_of(f), STR_LIT("{\"success\":false")));
+	assert_int_equal(source->calls, 0);
+	free(source);
+}
+
+/*
+ * A reply of TOLD bytes from SOURCE, which does not have them or has more: it breaks off, and what did
+ * arrive is less than was promised.
+ */
+static void check_broken(void **state, struct source *source, size_t told)
+{
+	struct fixture *f;
+	const char *empty_line;
+
+	assert_int_equal(tear_down(state), 0);
+	assert_int_equal(set_up(state), 0);
+	f = *state;
+	reply_stream(&f->reply, told, source_next, source);
+	pthread_create(&f->reader, NULL, reader_run, f);
+	assert_false(reply_send(&f->fcgi, &f->reply, REPLY_KEEP, f->arena));
+	close(f->fcgi.ipcFd);
+	f->fcgi.ipcFd = -1;
+	pthread_join(f->reader, NULL);
+	/* Whatever it looks like: no record says that the request has ended, and the body is short. */
+	assert_false(wire_answer_read(&f->answer, f->got.p, f->got.n) && f->answer.ended);
+	empty_line = f->got.n == 0 ? NULL : memmem(f->got.p, f->got.n, "\r\n\r\n", 4);
+	if (empty_line != NULL) {
+		size_t head = (size_t)(empty_line + 4 - (const char *)f->got.p);
+		size_t frames = (f->got.n + 65535) / 65536 - 1;
+
+		assert_true(f->got.n - head - frames * 8 < told);
+	}
+	free(source);
+}
+
+static void a_stream_that_fails_breaks_the_answer_off(void **state)
+{
+	const size_t at[] = { 0, 1000, 65000, 100000, 199000, 200000 };
+
+	for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+		struct source *source = source_new(200000, 1000);
+
+		source->fail_at = at[i];
+		check_broken(state, source, 200000);
+	}
+}
+
+static void a_stream_with_too_few_bytes_breaks_the_answer_off(void **state)
+{
+	check_broken(state, source_new(199999, 1000), 200000);
+	check_broken(state, source_new(0, 1000), 1);
+}
+
+static void a_stream_with_too_many_bytes_breaks_the_answer_off(void **state)
+{
+	check_broken(state, source_new(200001, 1000), 200000);
+	check_broken(state, source_new(200001, 200001), 200000);
+	check_broken(state, source_new(201000, 1000), 200000);
+	check_broken(state, source_new(1, 1000), 0);
+}
+
+static void a_stream_to_a_peer_that_has_gone_ends(void **state)
+{
+	struct source *source = source_new(10 << 20, 100000);
+	struct fixture *f = *state;
+
+	shutdown(f->far, SHUT_RDWR);
+	reply_stream(&f->reply, source->length, source_next, source);
+	assert_false(reply_send(&f->fcgi, &f->reply, REPLY_KEEP, f->arena));
+	assert_true(source->calls < 5);
+	free(source);
+}
+
 static void assert_error_reply(struct fixture *f, const char *expected)
 {
 	send_reply(f, REPLY_KEEP);
@@ -369,6 +578,16 @@ int main(void)
 		TEST(a_head_reply_tells_the_length_and_sends_nothing),
 		TEST(a_204_has_neither_type_nor_length),
 		TEST(the_last_reply_has_a_record_behind_its_end),
+		TEST(a_stream_arrives_in_pieces_of_any_size),
+		TEST(streams_that_end_near_the_end_of_a_record_arrive),
+		TEST(a_stream_of_25_megabytes_arrives_and_costs_no_memory),
+		TEST(a_stream_alone_is_the_whole_body),
+		TEST(a_head_reply_tells_the_length_and_does_not_ask_the_stream),
+		TEST(an_error_drops_a_stream),
+		TEST(a_stream_that_fails_breaks_the_answer_off),
+		TEST(a_stream_with_too_few_bytes_breaks_the_answer_off),
+		TEST(a_stream_with_too_many_bytes_breaks_the_answer_off),
+		TEST(a_stream_to_a_peer_that_has_gone_ends),
 		TEST(an_error_speaks_the_tables_words),
 		TEST(an_errors_detail_is_quoted),
 		TEST(a_detail_that_is_no_text_is_not_sent),
