@@ -12,6 +12,8 @@
 #ifndef CALL_H
 #define CALL_H
 
+#include <assert.h>
+
 #include "auth/auth.h"
 #include "base/arena.h"
 #include "base/metric.h"
@@ -57,7 +59,22 @@ struct call {
 	uint64_t wait_version;		/* the reply waits until this is flushed; 0 = for nothing */
 	struct commit_op op;		/* the queued write */
 	enum rc (*done)(struct call *);	/* fills the reply once op is durable, or says why not */
+
+	void (*clear)(struct call *);	/* releases HELD; NULL: there is nothing. See call_hold() */
+	void *held;
 };
+
+/*
+ * call_hold - the handler holds something that the arena does not give back: a reader, an upload, a file.
+ * CLEAR releases call->held behind the reply, whether it went out or not, and when the call starts again
+ * in the slow lane. Once in a call.
+ */
+static inline void call_hold(struct call *call, void *held, void (*clear)(struct call *))
+{
+	assert(call->clear == NULL);
+	call->held = held;
+	call->clear = clear;
+}
 
 /*
  * call_commit - end a handler with a write. APPLY runs in the committer with ARG (see

@@ -160,6 +160,10 @@ void routes_error(struct call *call, enum rc rc)
 
 void routes_clear(struct call *call)
 {
+	if (call->clear != NULL)
+		call->clear(call);
+	call->clear = NULL;
+	call->held = NULL;
 	caller_clear(&call->caller);
 	call->route = NULL;
 	call->wait_version = 0;
