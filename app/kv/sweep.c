@@ -10,8 +10,14 @@
 #include "kv/private.h"
 #include "store/expire.h"
 
+/* What is deleted with ENTRY, roughly. */
+static size_t entry_weight(const struct entry *entry)
+{
+	return STORE_INLINE_MAX + (entry->flags & ENTRY_VALUE_OUTSIDE ? entry->value_len : 0);
+}
+
 /* Remove the entry of an expiry row, unless it has been written anew since. */
-static enum rc expired_erase(struct store_txn *txn, struct str row)
+static enum rc expired_erase(struct store_txn *txn, struct str row, size_t *weight)
 {
 	struct str stored = str_skip(row, 8);
 	char record[STORE_INLINE_MAX];
@@ -19,11 +25,14 @@ static enum rc expired_erase(struct store_txn *txn, struct str row)
 	size_t n;
 	enum rc rc = store_txn_get(txn, STORE_KEYS, stored, record, sizeof record, &n);
 
+	*weight = row.n;
 	if (rc != RC_OK && rc != RC_KEY_NOT_FOUND)
 		return rc;
 	if (rc == RC_OK && entry_read(str_make(record, n), &entry) &&
-	    entry.expires_at == (int64_t)store_get_u64(row.p))
+	    entry.expires_at == (int64_t)store_get_u64(row.p)) {
+		*weight = entry_weight(&entry);
 		return entry_erase(txn, stored, &entry);
+	}
 	return store_txn_del(txn, STORE_EXPIRY, row);
 }
 
@@ -32,15 +41,15 @@ enum rc sweep_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 	struct sweep_slice *slice = arg;
 	uint64_t now = (uint64_t)clock_wall_s();
 	char row[STORE_KEY_MAX];
-	size_t n;
+	size_t n, weight;
 	enum rc rc;
 
 	(void)op;
-	for (slice->removed = 0; slice->removed < SWEEP_SLICE; slice->removed++) {
+	for (sweep_begin(slice); sweep_goes_on(slice); sweep_count(slice, weight)) {
 		rc = store_txn_next(txn, STORE_EXPIRY, STR_LIT(""), row, &n);
 		if (rc == RC_KEY_NOT_FOUND || (rc == RC_OK && store_get_u64(row) > now))
 			break;
-		if (rc != RC_OK || (rc = expired_erase(txn, str_make(row, n))) != RC_OK)
+		if (rc != RC_OK || (rc = expired_erase(txn, str_make(row, n), &weight)) != RC_OK)
 			return rc;
 	}
 	metric_add(metric_slot(), METRIC_SWEPT, slice->removed);
@@ -49,13 +58,14 @@ enum rc sweep_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 
 enum rc kv_open(struct kv **out, struct store *store)
 {
+	static commit_apply *const sweeps[] = { sweep_apply };
 	struct kv *kv = calloc(1, sizeof *kv);
 
 	if (kv == NULL)
 		return RC_NO_MEMORY;
 	kv->store = store;
 	kv->limiter = limiter_new();
-	if (kv->limiter == NULL || !store_sweeper_start(store, sweep_apply, kv)) {
+	if (kv->limiter == NULL || !store_sweeper_start(store, sweeps, 1, kv)) {
 		kv_close(kv);
 		return RC_NO_MEMORY;
 	}

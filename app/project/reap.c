@@ -13,7 +13,8 @@
 #include "project/private.h"
 
 enum {
-	SLICE = 200,
+	SLICE = 200,		/* rows deleted in one go, */
+	SLICE_BYTES = 1 << 20,	/* or so many bytes of them: what is deleted is logged */
 	SLICE_COST = 64 * 1024,
 	GRACE_S = 5,		/* requests that began before the deletion have ended by then */
 	BREATH_MS = 2
@@ -29,25 +30,29 @@ struct str reap_key(uint32_t number, char out[REAP_KEY_SIZE])
 struct reap_slice {
 	enum store_table table;
 	char project[4];
-	size_t removed;
+	bool more;		/* it ended because it was full */
 };
 
 static enum rc reap_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 {
 	struct reap_slice *slice = arg;
 	struct str project = str_make(slice->project, sizeof slice->project);
+	size_t n, n_value, bytes = 0;
 	char key[STORE_KEY_MAX];
-	size_t n;
 	enum rc rc;
 
 	(void)op;
-	for (slice->removed = 0; slice->removed < SLICE; slice->removed++) {
+	slice->more = false;
+	for (size_t removed = 0; removed < SLICE && bytes < SLICE_BYTES; removed++, bytes += n + n_value) {
 		rc = store_txn_next(txn, slice->table, project, key, &n);
 		if (rc == RC_KEY_NOT_FOUND || (rc == RC_OK && !str_starts(str_make(key, n), project)))
 			return RC_OK;
-		if (rc != RC_OK || (rc = store_txn_del(txn, slice->table, str_make(key, n))) != RC_OK)
+		if (rc != RC_OK ||
+		    (rc = store_txn_size(txn, slice->table, str_make(key, n), &n_value)) != RC_OK ||
+		    (rc = store_txn_del(txn, slice->table, str_make(key, n))) != RC_OK)
 			return rc;
 	}
+	slice->more = true;
 	return RC_OK;
 }
 
@@ -82,7 +87,10 @@ static bool reaper_sleep(struct registry *registry, long ms)
 /* Everything of one project. False: told to stop, or refused for now. */
 static bool reap_project(struct registry *registry, const char number[4])
 {
-	static const enum store_table tables[] = { STORE_KEYS, STORE_VALUES, STORE_USAGE, STORE_MARKS };
+	/* The garbage first: an upload that is still under way finds its row gone, and ends. */
+	static const enum store_table tables[] = {
+		STORE_KEYS, STORE_GARBAGE, STORE_VALUES, STORE_USAGE, STORE_MARKS
+	};
 	struct reap_slice slice;
 	struct commit_op op;
 
@@ -93,7 +101,7 @@ static bool reap_project(struct registry *registry, const char number[4])
 			commit_op_init(&op, reap_apply, &slice, SLICE_COST, STR_LIT(""));
 			if (commit_run(registry->store, &op) != RC_OK || !reaper_sleep(registry, BREATH_MS))
 				return false;
-		} while (slice.removed == SLICE);
+		} while (slice.more);
 	}
 	commit_op_init(&op, unmark_apply, &slice, SLICE_COST, STR_LIT(""));
 	if (commit_run(registry->store, &op) != RC_OK)

@@ -110,6 +110,9 @@ enum rc store_txn_del(struct store_txn *txn, enum store_table table, struct str 
 enum rc store_txn_next(struct store_txn *txn, enum store_table table, struct str from,
 		       char *key, size_t *n_key) MUST_USE;
 
+/* store_txn_size - the length of the row's value; its bytes are not read. RC_KEY_NOT_FOUND. */
+enum rc store_txn_size(struct store_txn *txn, enum store_table table, struct str key, size_t *n) MUST_USE;
+
 /* store_txn_usage - add to what PROJECT, or USER in it, has in use (user 0: the project); written once per batch. */
 enum rc store_txn_usage(struct store_txn *txn, uint32_t project, uint64_t user,
 			int64_t keys, int64_t bytes) MUST_USE;

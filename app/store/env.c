@@ -36,6 +36,7 @@ enum {
 static const char *const table_names[STORE__TABLES] = {
 	[STORE_KEYS] = "keys.db",
 	[STORE_VALUES] = "values.db",
+	[STORE_GARBAGE] = "garbage.db",
 	[STORE_EXPIRY] = "expiry.db",
 	[STORE_RECENT] = "recent.db",
 	[STORE_USAGE] = "usage.db",
@@ -249,30 +250,41 @@ static int tables_open(struct store *store)
 	return 0;
 }
 
-/* An older format would be converted here; a newer one is not ours to touch. */
+static enum store_open_result format_write(struct store *store)
+{
+	DB *meta = store->db[STORE_META];
+	DBT key = store_dbt_in(STR_LIT("format")), value = store_dbt_in(STR_LIT("2"));
+
+	_Static_assert(STORE_FORMAT == 2, "the text above says so too");
+	return store_rc(store, meta->put(meta, NULL, &key, &value, DB_AUTO_COMMIT)) == RC_OK ?
+		STORE_OPENED : STORE_FAILED;
+}
+
+/*
+ * A newer format is not ours to touch. From an older one:
+ *   1  has no values in chunks and no STORE_GARBAGE, which is open, and empty, by now.
+ */
 static enum store_open_result format_check(struct store *store)
 {
 	char text[16];
 	uint64_t format;
 	size_t n;
-	DBT key = store_dbt_in(STR_LIT("format")), value = store_dbt_in(STR_LIT("1"));
 	enum rc rc = store_get(store, STORE_META, STR_LIT("format"), text, sizeof text, &n);
 
-	_Static_assert(STORE_FORMAT == 1, "the text above says so too");
-	if (rc == RC_KEY_NOT_FOUND) {
-		DB *meta = store->db[STORE_META];
-
-		rc = store_rc(store, meta->put(meta, NULL, &key, &value, DB_AUTO_COMMIT));
-		return rc == RC_OK ? STORE_OPENED : STORE_FAILED;
-	}
-	if (rc != RC_OK)
+	if (rc == RC_KEY_NOT_FOUND)
+		return format_write(store);
+	if (rc != RC_OK && rc != RC_VALUE_TOO_LARGE)
 		return STORE_FAILED;
-	if (!str_to_u64(str_make(text, n), 1, STORE_FORMAT, &format)) {
+	if (rc != RC_OK || !str_to_u64(str_make(text, n), 1, STORE_FORMAT, &format)) {
 		LOG_ERROR("this data was written by a newer tmakvd: install that version again",
 			  LOG_STR("path", store->data_dir), LOG_U64("format", STORE_FORMAT));
 		return STORE_MISCONFIGURED;
 	}
-	return STORE_OPENED;
+	if (format == STORE_FORMAT)
+		return STORE_OPENED;
+	LOG_INFO("converting the data: an older tmakvd will not open it any more",
+		 LOG_STR("path", store->data_dir), LOG_U64("from", format), LOG_U64("to", STORE_FORMAT));
+	return format_write(store);
 }
 
 /* What opening the environment or a table failed with, in the words of the exit code. */

@@ -3,10 +3,13 @@
  *
  * Expired keys are missing to readers at once; their space comes back here, in slices that
  * go through the committer like any write, so that nobody waits long for one. What an expired
- * record consists of is kv/'s business: it hands in the function. Rows of STORE_RECENT older than
+ * record consists of is kv/'s business: it hands in the functions. Rows of STORE_RECENT older than
  * a minute go the same way.
  */
 #include "config.h"
+
+#include <assert.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "store/expire.h"
@@ -18,21 +21,28 @@ enum {
 	SLICE_COST = 64 * 1024,		/* a slice is a large write */
 };
 
-/* One slice; how much it removed. */
-static size_t slice_run(struct store *store, commit_apply *apply, struct sweep_slice *slice, void *arg)
+/* One slice. True when there is more to do at once. */
+static bool slice_run(struct store *store, commit_apply *sweep, void *arg)
 {
+	struct sweep_slice slice = { .arg = arg };
 	struct commit_op op;
 	enum rc rc;
 
-	commit_op_init(&op, apply, arg, SLICE_COST, STR_LIT(""));
+	commit_op_init(&op, sweep, &slice, SLICE_COST, STR_LIT(""));
 	rc = commit_run(store, &op);
-	if (rc != RC_OK) {
-		if (rc != RC_STORE)
-			LOG_WARN("a sweep was refused and will be tried again",
-				 LOG_STR("code", rc_info(rc)->code));
-		return 0;
-	}
-	return slice->removed;
+	if (rc != RC_OK && rc != RC_STORE)
+		LOG_WARN("a sweep was refused and will be tried again",
+			 LOG_STR("code", rc_info(rc)->code));
+	return rc == RC_OK && slice.more;
+}
+
+static bool round_run(struct store *store)
+{
+	bool more = slice_run(store, recent_sweep_apply, NULL);
+
+	for (size_t i = 0; i < store->n_sweeps; i++)
+		more |= slice_run(store, store->sweeps[i], store->sweep_arg);
+	return more;
 }
 
 static void *sweeper_run(void *arg)
@@ -40,21 +50,17 @@ static void *sweeper_run(void *arg)
 	struct store *store = arg;
 	unsigned pause = ROUND_MS;
 
-	while (helper_sleep(&store->sweeper, pause)) {
-		struct sweep_slice expired = { .arg = store->sweep_arg }, recent = { 0 };
-
-		if (atomic_load(&store->failed))
-			continue;
-		slice_run(store, store->sweep, &expired, &expired);
-		slice_run(store, recent_sweep_apply, &recent, &recent);
-		pause = expired.removed >= SWEEP_SLICE || recent.removed >= SWEEP_SLICE ? BREATH_MS : ROUND_MS;
-	}
+	while (helper_sleep(&store->sweeper, pause))
+		if (!atomic_load(&store->failed))
+			pause = round_run(store) ? BREATH_MS : ROUND_MS;
 	return NULL;
 }
 
-bool store_sweeper_start(struct store *store, commit_apply *sweep, void *arg)
+bool store_sweeper_start(struct store *store, commit_apply *const *sweeps, size_t n, void *arg)
 {
-	store->sweep = sweep;
+	assert(n <= SWEEPS_MAX);
+	memcpy(store->sweeps, sweeps, n * sizeof *sweeps);
+	store->n_sweeps = n;
 	store->sweep_arg = arg;
 	return helper_start(&store->sweeper, sweeper_run, store);
 }

@@ -1,5 +1,8 @@
 /*
- * expire.h - handing the sweeper what it needs to know of expired keys.
+ * expire.h - the sweeper: what has to be taken away in slices, by the functions that know how.
+ *
+ * A slice is bounded by its rows and by their bytes: what is deleted is logged, so one of large rows holds
+ * the committer as long as a write of so many bytes.
  */
 #ifndef STORE_EXPIRE_H
 #define STORE_EXPIRE_H
@@ -8,16 +11,45 @@
 
 #include "store/commit.h"
 
-enum { SWEEP_SLICE = 200 };	/* keys removed in one go */
-
-/* What a sweep function gets as its ARG. */
-struct sweep_slice {
-	void *arg;		/* as given to store_sweeper_start() */
-	size_t removed;		/* set by the function: at most SWEEP_SLICE */
+enum {
+	SWEEP_SLICE = 200,		/* rows taken away in one go, */
+	SWEEP_SLICE_BYTES = 1 << 20,	/* or so many bytes of them; one row more may be larger */
+	SWEEPS_MAX = 2
 };
 
-/* store_sweeper_start - call SWEEP about once a second, and again at once while it removes whole slices. */
-bool store_sweeper_start(struct store *store, commit_apply *sweep, void *arg);
+/* What a sweep function gets as its ARG. It begins with sweep_begin(). */
+struct sweep_slice {
+	void *arg;		/* as given to store_sweeper_start() */
+	size_t removed;		/* rows */
+	size_t bytes;		/* of them, roughly */
+	bool more;		/* it ended because the slice is full: call again at once */
+};
+
+/* A sweep may run more than once, like all that the committer runs. */
+static inline void sweep_begin(struct sweep_slice *slice)
+{
+	slice->removed = slice->bytes = 0;
+	slice->more = false;
+}
+
+/* sweep_goes_on - whether there is room for another row; when not, MORE is set. */
+static inline bool sweep_goes_on(struct sweep_slice *slice)
+{
+	slice->more = slice->removed >= SWEEP_SLICE || slice->bytes >= SWEEP_SLICE_BYTES;
+	return !slice->more;
+}
+
+static inline void sweep_count(struct sweep_slice *slice, size_t bytes)
+{
+	slice->removed++;
+	slice->bytes += bytes;
+}
+
+/*
+ * store_sweeper_start - call the N functions at SWEEPS, SWEEPS_MAX at most, about once a second, and again
+ * at once while one of them has more.
+ */
+bool store_sweeper_start(struct store *store, commit_apply *const *sweeps, size_t n, void *arg);
 void store_sweeper_stop(struct store *store);
 
 #endif

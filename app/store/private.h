@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "store/commit.h"
+#include "store/expire.h"
 #include "store/store.h"
 
 struct recent;
@@ -71,7 +72,8 @@ struct store {
 
 	/* expire.c */
 	struct helper sweeper;
-	commit_apply *sweep;
+	commit_apply *sweeps[SWEEPS_MAX];
+	size_t n_sweeps;
 	void *sweep_arg;
 };
 

@@ -246,7 +246,7 @@ enum rc recent_sweep_apply(struct store_txn *txn, struct commit_op *op, void *ar
 	enum rc rc;
 
 	(void)op;
-	for (slice->removed = 0; slice->removed < SWEEP_SLICE; slice->removed++) {
+	for (sweep_begin(slice); sweep_goes_on(slice); sweep_count(slice, ROW_ANSWERS * ANSWER_SIZE)) {
 		rc = store_txn_next(txn, STORE_RECENT, STR_LIT(""), key, &n);
 		if (rc == RC_KEY_NOT_FOUND || (rc == RC_OK && n == 8 && store_get_u64(key) + KEEP_US > now))
 			return RC_OK;

@@ -102,6 +102,13 @@ enum rc store_txn_next(struct store_txn *txn, enum store_table table, struct str
 	return rc == RC_OK ? closed : rc;
 }
 
+enum rc store_txn_size(struct store_txn *txn, enum store_table table, struct str key, size_t *n)
+{
+	enum rc rc = store_txn_get(txn, table, key, NULL, 0, n);
+
+	return rc == RC_VALUE_TOO_LARGE ? RC_OK : rc;
+}
+
 bool store_txn_is_full(const struct store_txn *txn)
 {
 	return atomic_load_explicit(&txn->store->full, memory_order_relaxed);

@@ -1,5 +1,5 @@
 /*
- * store.h - where bytes live: ten tables in one Berkeley DB environment.
+ * store.h - where bytes live: eleven tables in one Berkeley DB environment.
  *
  * The only room that includes <db.h>. It knows tables, keys and bytes; what a record
  * means is kv/'s and project/'s business. One process owns the environment (DESIGN 1).
@@ -19,7 +19,8 @@ struct store;
 
 enum store_table {
 	STORE_KEYS,		/* project number u32 BE, key -> record head, metadata, small value */
-	STORE_VALUES,		/* project number u32 BE, value id u64 BE, part u8 -> larger values and metadata */
+	STORE_VALUES,		/* project number u32 BE, value id u64 BE, part u8, chunk u32 BE -> larger values and metadata */
+	STORE_GARBAGE,		/* project number u32 BE, value id u64 BE -> nothing: its chunks may go */
 	STORE_EXPIRY,		/* expires_at u64 BE, project number u32 BE, key -> nothing */
 	STORE_RECENT,		/* batch version u64 BE -> request ids and their answers */
 	STORE_USAGE,		/* project number u32 BE, user u64 BE (0 = all) -> keys u64, bytes u64 */
@@ -32,7 +33,7 @@ enum store_table {
 };
 
 /* A record of up to this size lies in its page and needs no page of its own (page size 4096). */
-enum { STORE_INLINE_MAX = 1006, STORE_FORMAT = 1 };
+enum { STORE_INLINE_MAX = 1006, STORE_FORMAT = 2 };
 
 /* How opening ended; main() turns it into an exit code. */
 enum store_open_result {

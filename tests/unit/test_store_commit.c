@@ -387,7 +387,7 @@ static void a_second_server_on_the_same_data_is_refused(void **state)
 static void data_of_a_newer_format_is_refused(void **state)
 {
 	struct fixture *f = *state;
-	struct row row = { .name = "format", .value = "2" };
+	struct row row = { .name = "format", .value = "3" };
 	struct commit_op op;
 	struct store *again = NULL;
 
