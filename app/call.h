@@ -49,6 +49,7 @@ struct call {
 	int64_t now;			/* seconds since 1970, when the request came */
 	uint64_t started_us;		/* monotonic */
 	bool slow;			/* running in the slow lane */
+	bool is_operator;		/* over the control socket: whoever asks may do everything */
 
 	const struct route *route;	/* NULL until one is found */
 	struct str rest;		/* raw path behind the route's prefix: the undecoded key */

@@ -20,6 +20,7 @@ struct admin {
 	struct str detail;
 	char project[PROJECT_ID_LEN + 1];	/* the one it is about, for the log; "" = none */
 	int64_t now;			/* seconds since 1970 */
+	bool upgrades;			/* behind the answer the connection speaks FastCGI */
 	bool failed;			/* there was no memory for a part of the result */
 };
 

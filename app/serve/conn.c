@@ -5,7 +5,7 @@
  * and to close by itself; here it may do neither: the descriptor is handed to it, and taken back
  * with FCGX_Free() before it can think of it.
  *
- * The worker's thread, but for conn_open() (any thread) and conn_run_slow() (the slow lane's).
+ * The worker's thread, but for conn_open() and conn_open_operator() (any thread) and conn_run_slow() (the slow lane's).
  */
 #include "config.h"
 
@@ -91,7 +91,7 @@ static bool list_add(struct conn *conn)
 	return added;
 }
 
-bool conn_open(struct worker *worker, int fd)
+static bool conn_add(struct worker *worker, int fd, bool is_operator)
 {
 	const struct timeval timeout = { .tv_sec = PEER_TIMEOUT_S };
 	struct conn *conn = calloc(1, sizeof *conn);
@@ -102,12 +102,23 @@ bool conn_open(struct worker *worker, int fd)
 		FCGX_InitRequest(&conn->fcgi, -1, 0);
 		conn->worker = worker;
 		conn->fd = fd;
+		conn->is_operator = is_operator;
 		if (list_add(conn))
 			return true;
 	}
 	free(conn);
 	close(fd);
 	return false;
+}
+
+bool conn_open(struct worker *worker, int fd)
+{
+	return conn_add(worker, fd, false);
+}
+
+bool conn_open_operator(struct worker *worker, int fd)
+{
+	return conn_add(worker, fd, true);
 }
 
 void conn_close(struct conn *conn)
@@ -150,6 +161,7 @@ static enum rc run(struct job *job, struct arena *arena, struct metric_slot *met
 		.now = clock_wall_s(),
 		.started_us = call->started_us,
 		.slow = slow,
+		.is_operator = job->conn->is_operator,
 	};
 	rc = request_read(&call->request, fcgi->envp);
 	body_init(&call->body, fcgi->in, call->request.content_length);

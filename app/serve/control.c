@@ -42,9 +42,10 @@ enum {
  * Only client_enter() changes it.
  *
  *   FREE -accept-> READING -a whole line: run it-> ANSWERING -sent-> READING
- *     ^_______________|___________________________|  (closed, silent too long, `last`)
+ *     ^_______________|___________________________|  (closed, silent too long, `last`, `upgrades`)
  *
- * A peer that may not ask, and a line too long, begin ANSWERING with `last` set.
+ * A peer that may not ask, and a line too long, begin ANSWERING with `last` set. With `upgrades` set
+ * the descriptor goes to the workers when the answer is out.
  */
 enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_ANSWERING };
 
@@ -57,10 +58,12 @@ struct client {
 	char *out;
 	size_t n_out, n_sent;
 	bool last;			/* close behind this answer */
+	bool upgrades;			/* hand it over behind this answer */
 };
 
 struct control {
 	const struct app *app;
+	struct control_upgrade upgrade;
 	pthread_t thread;
 	struct arena *arena;		/* of the command under way */
 	int listener;
@@ -88,7 +91,8 @@ static void client_enter(struct client *client, enum client_state state)
 	}
 	if (state != CLIENT_FREE)
 		return;
-	close(client->fd);
+	if (client->fd >= 0)
+		close(client->fd);
 	OPENSSL_clear_free(client->in, REQUEST_MAX + 1);
 	client->in = NULL;
 }
@@ -174,12 +178,26 @@ static enum rc run_document(struct control *control, json_object *doc, struct ad
 	return admin_run(control->app, command, args, control->arena, answer);
 }
 
+/* May this client's connection go over to FastCGI? What it sent behind LINE would be lost, or taken for records. */
+static enum rc check_upgrade(const struct control *control, const struct client *client, struct str line,
+			     struct admin_answer *answer)
+{
+	if (client->n_in != line.n + 1) {
+		answer->detail = STR_LIT("nothing may be sent behind this command before it is answered");
+		return RC_BAD_REQUEST;
+	}
+	return control->upgrade.has_room(control->upgrade.arg) ? RC_OK : RC_UNAVAILABLE;
+}
+
 static void run_line(struct control *control, struct client *client, struct str line)
 {
-	struct admin_answer answer = { NULL, { NULL, 0 } };
+	struct admin_answer answer = { .result = NULL };
 	json_object *doc = jdoc_read(line, REQUEST_DEPTH);
 	enum rc rc = run_document(control, doc, &answer);
 
+	if (rc == RC_OK && answer.upgrades)
+		rc = check_upgrade(control, client, line, &answer);
+	client->upgrades = rc == RC_OK && answer.upgrades;
 	client_answer(client, rc == RC_OK ? result_line(control->arena, answer.result)
 					  : error_line(control->arena, rc, answer.detail));
 	if (rc == RC_STORE)
@@ -228,7 +246,22 @@ static void client_read(struct client *client)
 		client_enter(client, CLIENT_FREE);
 }
 
-static void client_send(struct client *client)
+/* The answer is out: from here on the connection is the workers'. */
+static void hand_over(const struct control *control, struct client *client)
+{
+	int fd = client->fd, flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0) {
+		LOG_WARN("cannot hand over a connection of the control socket", LOG_ERRNO(errno));
+		client_enter(client, CLIENT_FREE);
+		return;
+	}
+	client->fd = -1;
+	client_enter(client, CLIENT_FREE);
+	control->upgrade.take(control->upgrade.arg, fd);
+}
+
+static void client_send(const struct control *control, struct client *client)
 {
 	ssize_t n = send(client->fd, client->out + client->n_sent, client->n_out - client->n_sent,
 			 MSG_NOSIGNAL);
@@ -241,6 +274,8 @@ static void client_send(struct client *client)
 	client->n_sent += (size_t)n;
 	if (client->n_sent < client->n_out)
 		client_enter(client, CLIENT_ANSWERING);
+	else if (client->upgrades)
+		hand_over(control, client);
 	else
 		client_enter(client, client->last ? CLIENT_FREE : CLIENT_READING);
 }
@@ -255,7 +290,7 @@ static void client_step(struct control *control, struct client *client)
 			take_line(control, client);
 	}
 	if (client->state == CLIENT_ANSWERING)
-		client_send(client);
+		client_send(control, client);
 }
 
 /* --- all clients --- */
@@ -403,7 +438,7 @@ static bool start_thread(struct control *control)
 	return started;
 }
 
-struct control *control_start(const struct app *app, int listener)
+struct control *control_start(const struct app *app, int listener, const struct control_upgrade *upgrade)
 {
 	struct control *control = calloc(1, sizeof *control);
 	int flags = fcntl(listener, F_GETFL);
@@ -412,6 +447,7 @@ struct control *control_start(const struct app *app, int listener)
 		return NULL;
 	started_us = clock_mono_us();
 	control->app = app;
+	control->upgrade = *upgrade;
 	control->listener = listener;
 	control->wake_fd = eventfd(0, EFD_CLOEXEC);
 	control->arena = arena_new(ARENA_CEILING);

@@ -5,6 +5,9 @@
  *   {"command":"project.create","args":{...}}
  *   {"ok":true,"result":{...}}  or  {"ok":false,"code":"conflict","error":"sentence"}
  * The socket is 0600 and the peer must be root or the server's own user.
+ *
+ * Behind the answer to {"command":"kv.open"} the connection speaks FastCGI, as the front server's do:
+ * what tmakvctl does with keys goes the way of all requests.
  */
 #ifndef SERVE_CONTROL_H
 #define SERVE_CONTROL_H
@@ -17,11 +20,18 @@
 
 struct control;
 
+/* Who serves the connections that go over to FastCGI. Called in the control thread. */
+struct control_upgrade {
+	bool (*has_room)(void *arg);		/* for one more, now */
+	void (*take)(void *arg, int fd);	/* it owns FD, which blocks, from then on */
+	void *arg;
+};
+
 /*
  * control_start - serve LISTENER in a thread of its own. NULL when it cannot; logged.
  * Commands run one at a time, whichever client they come from.
  */
-struct control *control_start(const struct app *app, int listener);
+struct control *control_start(const struct app *app, int listener, const struct control_upgrade *upgrade);
 
 /* control_stop - finish the command under way, close all clients; LISTENER stays open. NULL is fine. */
 void control_stop(struct control *control);
@@ -33,6 +43,7 @@ uint64_t control_uptime_us(void);
 struct admin_answer {
 	json_object *result;	/* on RC_OK */
 	struct str detail;	/* else: a sentence, in the arena; empty: the table's */
+	bool upgrades;		/* on RC_OK: the connection is one of FastCGI from then on */
 };
 
 /* admin_run - one command of the table in admin.c. RC_NO_SUCH_ROUTE: there is none of that name. */

@@ -60,6 +60,7 @@ struct conn {
 	enum conn_state state;
 	bool gone;			/* the peer gave up while its request was under way */
 	bool keep;			/* the slow lane says: to be kept */
+	bool is_operator;		/* it came through the control socket; for its whole life */
 };
 
 /* A request under way: what an idle connection does not need to have. From the worker's stock. */
@@ -73,6 +74,9 @@ struct job {
 
 /* conn_open - give FD to WORKER, which owns it from now on. Any thread. False (and closed) when it cannot. */
 bool conn_open(struct worker *worker, int fd);
+
+/* conn_open_operator - the same; its requests are the operator's. */
+bool conn_open_operator(struct worker *worker, int fd);
 
 /* conn_ready - epoll reports EVENTS on it. */
 void conn_ready(struct conn *conn, uint32_t events);
@@ -146,6 +150,13 @@ struct pool {
  * already: the threads inherit that. NULL when it cannot; logged.
  */
 struct pool *pool_start(const struct app *app, int listener);
+
+/*
+ * pool_has_room - whether another connection would be served. pool_take_operator - FD, which came in over
+ * the control socket, is a connection of the pool's from now on. For struct control_upgrade.
+ */
+bool pool_has_room(void *pool);
+void pool_take_operator(void *pool, int fd);
 
 /* pool_drain - accept nothing more, finish what is under way, within LIMIT_MS. Returns at once. */
 void pool_drain(struct pool *pool, int64_t limit_ms);

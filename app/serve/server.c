@@ -41,8 +41,8 @@ enum ending { ENDING_ASKED, ENDING_ORPHANED, ENDING_FAILED };
 /* What is open; closed in reverse. */
 struct server {
 	struct app app;
-	struct control *control;
 	struct pool *pool;
+	struct control *control;
 	int signals;
 };
 
@@ -112,21 +112,28 @@ static int open_all(struct server *server, const struct conf *conf, const struct
 	    !opened("cannot open the keys", kv_open(&app->kv, app->store)) ||
 	    !opened("cannot read the signing keys", auth_open(&app->auth, app->store, conf)))
 		return EXIT_AGAIN;
-	server->control = control_start(app, fds->control);
-	if (server->control == NULL)
-		return EXIT_AGAIN;
 	server->pool = pool_start(app, fds->listener);
-	return server->pool == NULL ? EXIT_AGAIN : 0;
+	if (server->pool == NULL)
+		return EXIT_AGAIN;
+	server->control = control_start(app, fds->control, &(struct control_upgrade){
+		pool_has_room, pool_take_operator, server->pool
+	});
+	if (server->control != NULL)
+		return 0;
+	pool_drain(server->pool, 0);
+	pool_join(server->pool, INT64_MAX / 1000000);
+	return EXIT_AGAIN;
 }
 
 static void close_all(struct server *server)
 {
 	struct app *app = &server->app;
 
-	if (server->pool != NULL)
-		pool_close(server->pool);
+	/* It hands connections to the pool. */
 	if (server->control != NULL)
 		control_stop(server->control);
+	if (server->pool != NULL)
+		pool_close(server->pool);
 	if (app->auth != NULL)
 		auth_close(app->auth);
 	if (app->kv != NULL)

@@ -157,6 +157,22 @@ static void listen_again(struct worker *worker)
 		listen_on(worker);
 }
 
+bool pool_has_room(void *arg)
+{
+	const struct pool *pool = arg;
+
+	return !drain_is_on(pool) && !is_crowded(pool);
+}
+
+void pool_take_operator(void *arg, int fd)
+{
+	struct pool *pool = arg;
+
+	/* When it cannot it closes it, and the peer asks again. */
+	if (conn_open_operator(emptiest(pool), fd))
+		metric_add(metric_slot(), METRIC_CONNECTIONS, 1);
+}
+
 /* --- the loop --- */
 
 void worker_wake(struct worker *worker)

@@ -46,7 +46,7 @@ static int stop(void **state)
 /* ARGS in JSON with ' for ", which is easier to read here. */
 static enum rc run(const char *command, const char *args_text)
 {
-	struct admin_answer answer = { NULL, { NULL, 0 } };
+	struct admin_answer answer = { .result = NULL };
 	char text[4096];
 	json_object *args;
 	enum rc rc;

@@ -3,6 +3,8 @@
  */
 #include "config.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,12 +35,28 @@ static char dir[64];
 static int listener;
 static char answer[ANSWER_MAX];
 static _Atomic int failures;
+static bool room;		/* for connections that go over to FastCGI */
+static _Atomic int taken;	/* the last of them; -1 = none */
 
 /* Stands in for drain.c's. */
 void serve_fail(void)
 {
 	failures++;
 }
+
+/* Stand in for worker.c's. */
+static bool has_room(void *arg)
+{
+	return *(bool *)arg;
+}
+
+static void take(void *arg, int fd)
+{
+	(void)arg;
+	taken = fd;
+}
+
+static const struct control_upgrade upgrade = { has_room, take, &room };
 
 /* Stands in for the table of admin.c. */
 enum rc admin_run(const struct app *app, struct str command, json_object *args,
@@ -63,6 +81,11 @@ enum rc admin_run(const struct app *app, struct str command, json_object *args,
 		out->detail = arena_printf(arena, "a \"quoted\" sentence");
 		return RC_CONFLICT;
 	}
+	if (str_eq(command, STR_LIT("open"))) {
+		out->result = json_object_new_object();
+		out->upgrades = true;
+		return RC_OK;
+	}
 	if (str_eq(command, STR_LIT("unwell")))
 		return RC_STORE;
 	return str_eq(command, STR_LIT("missing")) ? RC_KEY_NOT_FOUND : RC_NO_SUCH_ROUTE;
@@ -78,7 +101,9 @@ static int start(void **state)
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
 	assert_int_equal(listen(listener, 16), 0);
-	control = control_start(NULL, listener);
+	room = true;
+	taken = -1;
+	control = control_start(NULL, listener, &upgrade);
 	assert_non_null(control);
 	return 0;
 }
@@ -323,6 +348,89 @@ static void a_client_that_has_said_all_is_still_answered(void **state)
 	close(fd);
 }
 
+/* The control thread hands over right behind the answer, so a moment may pass. */
+static int wait_for_taken(void)
+{
+	uint64_t until_us = clock_mono_us() + AT_ONCE_MS * 1000;
+
+	while (taken < 0 && clock_mono_us() < until_us)
+		sched_yield();
+	return taken;
+}
+
+static void a_connection_goes_over_to_the_workers_behind_the_answer(void **state)
+{
+	int fd = dial(), other = dial(), theirs;
+	char byte = 0;
+
+	(void)state;
+	/* Commands may come first, and the connection is whole: nothing is lost, nothing is in between. */
+	assert_non_null(strstr(ask(fd, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	assert_string_equal(ask(fd, "{\"command\":\"open\"}\n"), "{\"ok\":true,\"result\":{}}");
+	theirs = wait_for_taken();
+	assert_true(theirs >= 0);
+	assert_int_equal(fcntl(theirs, F_GETFL) & O_NONBLOCK, 0);
+	say(fd, STR_LIT("{\"command\":\"echo\"}\n"));
+	assert_int_equal(recv(theirs, &byte, 1, 0), 1);
+	assert_int_equal(byte, '{');
+	say(theirs, STR_LIT("not a line of control.c\n"));
+	assert_string_equal(hear(fd), "not a line of control.c");
+	/* The thread has forgotten it: neither its stop nor its clock closes it. */
+	assert_non_null(strstr(ask(other, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	control_stop(control);
+	control = control_start(NULL, listener, &upgrade);
+	say(theirs, STR_LIT("still here\n"));
+	assert_string_equal(hear(fd), "still here");
+	close(theirs);
+	close(fd);
+	close(other);
+}
+
+static void an_opened_connection_gives_its_place_to_others(void **state)
+{
+	int opened[10], theirs[10];
+
+	(void)state;
+	for (size_t i = 0; i < 10; i++) {
+		taken = -1;
+		opened[i] = dial();
+		assert_non_null(strstr(ask(opened[i], "{\"command\":\"open\"}\n"), "\"ok\":true"));
+		theirs[i] = wait_for_taken();
+		assert_true(theirs[i] >= 0);
+	}
+	for (size_t i = 0; i < 10; i++) {
+		close(opened[i]);
+		close(theirs[i]);
+	}
+}
+
+static void bytes_behind_the_command_that_opens_refuse_it(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	assert_non_null(strstr(ask(fd, "{\"command\":\"open\"}\n{\"command\":\"echo\"}\n"), "\"code\":\"bad_request\""));
+	assert_string_equal(hear(fd), "{\"ok\":true,\"result\":{\"args\":null}}");
+	assert_int_equal(taken, -1);
+	assert_non_null(strstr(ask(fd, "{\"command\":\"open\"}\nx"), "\"code\":\"bad_request\""));
+	assert_int_equal(taken, -1);
+	close(fd);
+}
+
+static void nothing_is_opened_when_there_is_no_room(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	room = false;
+	assert_non_null(strstr(ask(fd, "{\"command\":\"open\"}\n"), "\"code\":\"unavailable\""));
+	room = true;
+	assert_non_null(strstr(ask(fd, "{\"command\":\"open\"}\n"), "\"ok\":true"));
+	assert_true(wait_for_taken() >= 0);
+	close(taken);
+	close(fd);
+}
+
 static void other_users_are_refused(void **state)
 {
 	int status;
@@ -362,7 +470,7 @@ static void stopping_closes_clients_and_leaves_the_listener(void **state)
 	close(quiet);
 	close(busy);
 	fd = dial();
-	control = control_start(NULL, listener);
+	control = control_start(NULL, listener, &upgrade);
 	assert_non_null(control);
 	assert_non_null(strstr(ask(fd, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
 	close(fd);
@@ -383,6 +491,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(more_clients_than_places_are_served_when_others_leave, start, stop),
 		cmocka_unit_test_setup_teardown(silent_clients_give_up_their_places_in_time, start, stop),
 		cmocka_unit_test_setup_teardown(a_client_that_has_said_all_is_still_answered, start, stop),
+		cmocka_unit_test_setup_teardown(a_connection_goes_over_to_the_workers_behind_the_answer, start, stop),
+		cmocka_unit_test_setup_teardown(an_opened_connection_gives_its_place_to_others, start, stop),
+		cmocka_unit_test_setup_teardown(bytes_behind_the_command_that_opens_refuse_it, start, stop),
+		cmocka_unit_test_setup_teardown(nothing_is_opened_when_there_is_no_room, start, stop),
 		cmocka_unit_test_setup_teardown(other_users_are_refused, start, stop),
 		cmocka_unit_test_setup_teardown(stopping_closes_clients_and_leaves_the_listener, start, stop),
 	};
