@@ -131,21 +131,6 @@ static bool is_number(const struct option *option)
 	return option->type == OPT_INT || option->type == OPT_SIZE || option->type == OPT_MODE;
 }
 
-/* Digits and at most one of K, M, G, T. */
-static bool size_read(struct str s, uint64_t *out)
-{
-	static const char letters[] = "KMGT";
-	const char *letter = s.n < 2 ? NULL : memchr(letters, s.p[s.n - 1] & ~0x20, 4);
-	unsigned shift = letter == NULL ? 0 : 10 * (unsigned)(letter - letters + 1);
-
-	if (letter != NULL)
-		s.n--;
-	if (!str_to_u64(s, 0, (uint64_t)INT64_MAX >> shift, out))
-		return false;
-	*out <<= shift;
-	return true;
-}
-
 static bool mode_read(struct str s, uint64_t *out)
 {
 	uint64_t mode = 0;
@@ -183,7 +168,7 @@ static bool set_number(struct reading *r, const struct option *option, struct st
 
 	switch (option->type) {
 	case OPT_SIZE:
-		ok = size_read(value, &number);
+		ok = str_to_size(value, 0, INT64_MAX, &number);
 		break;
 	case OPT_MODE:
 		ok = mode_read(value, &number);

@@ -63,6 +63,21 @@ bool str_to_u64(struct str s, uint64_t min, uint64_t max, uint64_t *out)
 	return true;
 }
 
+bool str_to_size(struct str s, uint64_t min, uint64_t max, uint64_t *out)
+{
+	static const char letters[] = "KMGT";
+	const char *letter = s.n < 2 ? NULL : memchr(letters, s.p[s.n - 1] & ~0x20, 4);
+	unsigned shift = letter == NULL ? 0 : 10 * (unsigned)(letter - letters + 1);
+	uint64_t number;
+
+	if (letter != NULL)
+		s.n--;
+	if (!str_to_u64(s, 0, max >> shift, &number) || number << shift < min)
+		return false;
+	*out = number << shift;
+	return true;
+}
+
 /* The bytes that may follow LEAD at first, and how many continue it in all; 0 = no lead byte. */
 static int utf8_lead(unsigned char lead, unsigned char *low, unsigned char *high)
 {

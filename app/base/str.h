@@ -66,6 +66,9 @@ bool str_cut(struct str s, char c, struct str *head, struct str *tail);
  */
 bool str_to_u64(struct str s, uint64_t min, uint64_t max, uint64_t *out);
 
+/* str_to_size - the same with K, M, G or T behind it, in either case: times 1024, 1024 times that, and so on. */
+bool str_to_size(struct str s, uint64_t min, uint64_t max, uint64_t *out);
+
 /* str_utf8_char - the bytes of the well-formed UTF-8 character that S begins with; 0 when there is none. */
 size_t str_utf8_char(struct str s);
 

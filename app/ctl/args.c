@@ -35,6 +35,9 @@ static const struct {
 	[OPTION_JWKS]           = { "jwks",           0,   "FILE", "the published keys, as /.well-known/jwks.json answers them" },
 	[OPTION_NOW]            = { "now",            0,   "T",    "the time to check at, in seconds since 1970; default: now" },
 	[OPTION_MAX_AGE]        = { "max-age",        0,   "S",    "oldest initData that is accepted, in seconds" },
+	[OPTION_VALUE_LIMIT]    = { "value-limit",    0,   "SIZE", "bytes of a value, 1 to 25M; 'default' is the configuration's" },
+	[OPTION_WRITE_LIMIT]    = { "write-limit",    0,   "N",    "writes a second and key, 0 for no limit; or 'default'" },
+	[OPTION_MIN_TTL]        = { "min-ttl",        0,   "S",    "shortest time to live a client may ask for; or 'default'" },
 };
 
 /* --- words and options --- */
@@ -173,6 +176,20 @@ enum ctl_exit args_i64(struct ctl *ctl, enum ctl_option option, int64_t min, int
 	return CTL_OK;
 }
 
+enum ctl_exit args_size(struct ctl *ctl, enum ctl_option option, int64_t min, int64_t max, int64_t *value)
+{
+	const char *text = args_value(ctl, option);
+	uint64_t number;
+
+	if (text == NULL)
+		return CTL_OK;
+	if (!str_to_size(str_c(text), (uint64_t)min, (uint64_t)max, &number))
+		return ctl_usage(ctl, "--%s needs a size from %" PRId64 " to %" PRId64 " bytes; K and M stand for their 1024",
+				 table[option].name, min, max);
+	*value = (int64_t)number;
+	return CTL_OK;
+}
+
 void args_print_options(unsigned mask)
 {
 	char name[40];
@@ -191,6 +208,8 @@ void args_print_options(unsigned mask)
 
 /* --- which command --- */
 
+enum { COMMANDS_MAX = 64 };
+
 /* Whether the words begin with COMMAND's; *N is how many those are. */
 static bool begins_with(const struct ctl *ctl, const char *command, size_t *n)
 {
@@ -207,10 +226,10 @@ static bool begins_with(const struct ctl *ctl, const char *command, size_t *n)
 /* No command has these words: say which may have been meant. */
 static enum ctl_exit unknown_command(struct ctl *ctl, const struct ctl_command *commands, size_t n)
 {
-	const char *names[32], *near, *typed;
+	const char *names[COMMANDS_MAX], *near, *typed;
 	size_t n_names = 0;
 
-	for (size_t i = 0; i < n && n_names < 32; i++)
+	for (size_t i = 0; i < n && n_names < COMMANDS_MAX; i++)
 		names[n_names++] = commands[i].words;
 	typed = ctl->n_words > 1 ? ctl_text(ctl, "%.40s %.40s", ctl->words[0], ctl->words[1]) : ctl->words[0];
 	near = nearest(typed, names, n_names);
@@ -235,10 +254,10 @@ static bool is_noun(const struct ctl *ctl, const struct ctl_command *commands, s
 
 static enum ctl_exit unknown_verb(struct ctl *ctl, const struct ctl_command *commands, size_t n)
 {
-	const char *verbs[32], *list = "", *near = NULL;
+	const char *verbs[COMMANDS_MAX], *list = "", *near = NULL;
 	size_t n_verbs = 0;
 
-	for (size_t i = 0; i < n && n_verbs < 32; i++) {
+	for (size_t i = 0; i < n && n_verbs < COMMANDS_MAX; i++) {
 		struct str noun, verb;
 
 		if (!str_cut(str_c(commands[i].words), ' ', &noun, &verb) || !str_eq(noun, str_c(ctl->words[0])))

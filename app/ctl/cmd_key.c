@@ -1,5 +1,6 @@
 /*
- * cmd_key.c - tmakvctl key ...: API keys, with which a project's own server comes in.
+ * cmd_key.c - tmakvctl key ...: API keys, with which a project's own server comes in; and tmakvctl admin-key ...:
+ * the operator's keys, for all projects.
  */
 #include "config.h"
 
@@ -9,55 +10,24 @@
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 
-/* Ask COMMAND about the project that the command line names; ARGS is taken over. */
-static enum ctl_exit ask(struct ctl *ctl, const char *command, json_object *args, json_object **result)
-{
-	ctl_add_str(args, "project", str_c(ctl->words[0]));
-	return control_ask(ctl, command, args, result);
-}
+/* --- what both kinds have in common --- */
 
 /*
  * The key is all that goes to standard output, so that `tmakvctl key create shop >file` is
  * what it looks like; what a person should know goes beside it.
  */
-static void print_new_key(json_object *key)
+static void print_new_key(json_object *key, const char *whose)
 {
-	bool read_only = str_eq(ctl_get_str(key, "right"), STR_LIT("read"));
-
-	fprintf(stderr, "API key %.*s of project %.*s, to %s. It is shown this once and kept nowhere:\n",
-		STR(ctl_get_str(key, "id")), STR(ctl_get_str(key, "project")), read_only ? "read" : "read and write");
+	fprintf(stderr, "%s. It is shown this once and kept nowhere:\n", whose);
 	fflush(stderr);
 	printf("%.*s\n", STR(ctl_get_str(key, "key")));
 }
 
-enum ctl_exit cmd_key_create(struct ctl *ctl)
-{
-	const char *name = args_value(ctl, OPTION_NAME);
-	json_object *args = ctl_object(), *key;
-	enum ctl_exit exit;
-
-	if (name != NULL)
-		ctl_add_str(args, "name", str_c(name));
-	ctl_add_str(args, "right", args_has(ctl, OPTION_READ_ONLY) ? STR_LIT("read") : STR_LIT("read-write"));
-	if ((exit = ask(ctl, "key.create", args, &key)) != CTL_OK)
-		return exit;
-	if (ctl->json)
-		ctl_print_json(ctl, key);
-	else
-		print_new_key(key);
-	json_object_put(key);
-	return CTL_OK;
-}
-
-static void print_list(struct ctl *ctl, json_object *keys)
+static void print_keys(struct ctl *ctl, json_object *keys)
 {
 	size_t n = json_object_array_length(keys);
 	struct table table;
 
-	if (n == 0) {
-		printf("This project has no API key: tmakvctl key create makes one.\n");
-		return;
-	}
 	table_init(&table, ctl->arena, 5);
 	table_add_c(&table, (const char *const[]){ "ID", "RIGHT", "CREATED", "EXPIRES", "NAME" });
 	for (size_t i = 0; i < n; i++) {
@@ -73,33 +43,115 @@ static void print_list(struct ctl *ctl, json_object *keys)
 	table_print(&table, stdout);
 }
 
-enum ctl_exit cmd_key_list(struct ctl *ctl)
+/* Ask COMMAND for a list, and print it; NONE is said of an empty one. ARGS is taken over. */
+static enum ctl_exit list(struct ctl *ctl, const char *command, json_object *args, const char *none)
 {
 	json_object *result, *keys;
-	enum ctl_exit exit = ask(ctl, "key.list", ctl_object(), &result);
+	enum ctl_exit exit = control_ask(ctl, command, args, &result);
 
 	if (exit != CTL_OK)
 		return exit;
 	if (ctl->json)
 		ctl_print_json(ctl, result);
-	else if (jdoc_array(result, "keys", &keys))
-		print_list(ctl, keys);
+	else if (!jdoc_array(result, "keys", &keys) || json_object_array_length(keys) == 0)
+		printf("%s\n", none);
+	else
+		print_keys(ctl, keys);
 	json_object_put(result);
 	return CTL_OK;
 }
 
-enum ctl_exit cmd_key_revoke(struct ctl *ctl)
+static enum ctl_exit revoke(struct ctl *ctl, const char *command, json_object *args, const char *kind)
 {
-	json_object *args = ctl_object(), *result;
-	enum ctl_exit exit;
+	json_object *result;
+	enum ctl_exit exit = control_ask(ctl, command, args, &result);
 
-	ctl_add_str(args, "id", str_c(ctl->words[1]));
-	if ((exit = ask(ctl, "key.revoke", args, &result)) != CTL_OK)
+	if (exit != CTL_OK)
 		return exit;
 	if (ctl->json)
 		ctl_print_json(ctl, result);
 	else
-		printf("API key %.*s is revoked.\n", STR(ctl_get_str(result, "id")));
+		printf("%s %.*s is revoked.\n", kind, STR(ctl_get_str(result, "id")));
 	json_object_put(result);
 	return CTL_OK;
+}
+
+/* {"name":...} if the command line has one. */
+static json_object *name_args(struct ctl *ctl)
+{
+	const char *name = args_value(ctl, OPTION_NAME);
+	json_object *args = ctl_object();
+
+	if (name != NULL)
+		ctl_add_str(args, "name", str_c(name));
+	return args;
+}
+
+/* --- API keys --- */
+
+enum ctl_exit cmd_key_create(struct ctl *ctl)
+{
+	json_object *args = name_args(ctl), *key;
+	bool read_only = args_has(ctl, OPTION_READ_ONLY);
+	enum ctl_exit exit;
+
+	ctl_add_str(args, "project", str_c(ctl->words[0]));
+	ctl_add_str(args, "right", read_only ? STR_LIT("read") : STR_LIT("read-write"));
+	if ((exit = control_ask(ctl, "key.create", args, &key)) != CTL_OK)
+		return exit;
+	if (ctl->json)
+		ctl_print_json(ctl, key);
+	else
+		print_new_key(key, ctl_text(ctl, "API key %.*s of project %.*s, to %s", STR(ctl_get_str(key, "id")),
+			      STR(ctl_get_str(key, "project")), read_only ? "read" : "read and write"));
+	json_object_put(key);
+	return CTL_OK;
+}
+
+enum ctl_exit cmd_key_list(struct ctl *ctl)
+{
+	json_object *args = ctl_object();
+
+	ctl_add_str(args, "project", str_c(ctl->words[0]));
+	return list(ctl, "key.list", args, "This project has no API key: tmakvctl key create makes one.");
+}
+
+enum ctl_exit cmd_key_revoke(struct ctl *ctl)
+{
+	json_object *args = ctl_object();
+
+	ctl_add_str(args, "project", str_c(ctl->words[0]));
+	ctl_add_str(args, "id", str_c(ctl->words[1]));
+	return revoke(ctl, "key.revoke", args, "API key");
+}
+
+/* --- admin keys --- */
+
+enum ctl_exit cmd_admin_key_create(struct ctl *ctl)
+{
+	json_object *key;
+	enum ctl_exit exit = control_ask(ctl, "admin-key.create", name_args(ctl), &key);
+
+	if (exit != CTL_OK)
+		return exit;
+	if (ctl->json)
+		ctl_print_json(ctl, key);
+	else
+		print_new_key(key, ctl_text(ctl, "Admin key %.*s, for all projects, to read, write, make and delete",
+					    STR(ctl_get_str(key, "id"))));
+	json_object_put(key);
+	return CTL_OK;
+}
+
+enum ctl_exit cmd_admin_key_list(struct ctl *ctl)
+{
+	return list(ctl, "admin-key.list", NULL, "There is no admin key: tmakvctl admin-key create makes one.");
+}
+
+enum ctl_exit cmd_admin_key_revoke(struct ctl *ctl)
+{
+	json_object *args = ctl_object();
+
+	ctl_add_str(args, "id", str_c(ctl->words[0]));
+	return revoke(ctl, "admin-key.revoke", args, "Admin key");
 }

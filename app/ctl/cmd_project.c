@@ -258,6 +258,83 @@ enum ctl_exit cmd_project_enable(struct ctl *ctl)
 	return change(ctl, "project.enable", NULL, NULL, "is enabled");
 }
 
+/* --- limits --- */
+
+#define VALUE_LIMIT_MAX (INT64_C(25) << 20)
+enum { WRITE_LIMIT_MAX = 1000000, MIN_TTL_MAX = 86400 };
+
+static const struct limit {
+	enum ctl_option option;
+	enum ctl_exit (*read)(struct ctl *ctl, enum ctl_option option, int64_t min, int64_t max, int64_t *value);
+	int64_t min, max;
+	const char *name;	/* to the server */
+} limits[] = {
+	{ OPTION_VALUE_LIMIT, args_size, 1, VALUE_LIMIT_MAX, "value_limit" },
+	{ OPTION_WRITE_LIMIT, args_i64,  0, WRITE_LIMIT_MAX, "write_limit" },
+	{ OPTION_MIN_TTL,     args_i64,  1, MIN_TTL_MAX,     "min_ttl_s" },
+};
+enum { LIMITS = sizeof limits / sizeof limits[0] };
+
+/* What the options ask for; *N is how many there are. */
+static enum ctl_exit add_wishes(struct ctl *ctl, json_object *args, size_t *n)
+{
+	enum ctl_exit exit;
+
+	*n = 0;
+	for (size_t i = 0; i < LIMITS; i++) {
+		int64_t value = 0;
+
+		if (!args_has(ctl, limits[i].option))
+			continue;
+		(*n)++;
+		if (strcmp(args_value(ctl, limits[i].option), "default") == 0) {
+			ctl_add_str(args, limits[i].name, STR_LIT("default"));
+			continue;
+		}
+		if ((exit = limits[i].read(ctl, limits[i].option, limits[i].min, limits[i].max, &value)) != CTL_OK)
+			return exit;
+		ctl_add_i64(args, limits[i].name, value);
+	}
+	return CTL_OK;
+}
+
+static void print_limits(struct ctl *ctl, json_object *project)
+{
+	json_object *part;
+	struct table table;
+
+	table_init(&table, ctl->arena, 2);
+	if (jdoc_object(project, "limits", &part))
+		add_limits(ctl, &table, part);
+	if (table.failed)
+		ctl_no_memory();
+	table_print(&table, stdout);
+}
+
+/* Both ways end with the limits as they are now. */
+enum ctl_exit cmd_project_limit(struct ctl *ctl)
+{
+	json_object *args = ctl_object(), *project;
+	enum ctl_exit exit;
+	size_t n;
+
+	if ((exit = add_wishes(ctl, args, &n)) != CTL_OK) {
+		json_object_put(args);
+		return exit;
+	}
+	ctl_add_str(args, "project", str_c(ctl->words[0]));
+	if ((exit = control_ask(ctl, n == 0 ? "project.show" : "project.limit", args, &project)) != CTL_OK)
+		return exit;
+	if (ctl->json)
+		ctl_print_json(ctl, project);
+	else
+		print_limits(ctl, project);
+	json_object_put(project);
+	return CTL_OK;
+}
+
+/* --- deleting --- */
+
 /* The person at the terminal types the name, so that nothing is deleted by a slip. */
 static enum ctl_exit confirm(struct ctl *ctl, json_object *project)
 {

@@ -37,6 +37,7 @@ enum ctl_option {
 	OPTION_BOT_TOKEN_FILE, OPTION_BOT_ID, OPTION_TEST, OPTION_PUBLIC_KEY,
 	OPTION_NAME, OPTION_READ_ONLY, OPTION_YES,
 	OPTION_PROJECT, OPTION_JWKS, OPTION_NOW, OPTION_MAX_AGE,
+	OPTION_VALUE_LIMIT, OPTION_WRITE_LIMIT, OPTION_MIN_TTL,
 	OPTION__COUNT
 };
 
@@ -86,6 +87,9 @@ const char *args_value(const struct ctl *ctl, enum ctl_option option);
 
 /* args_i64 - the option's value as a whole number from MIN to MAX; VALUE stays as it is when it was not given. */
 enum ctl_exit args_i64(struct ctl *ctl, enum ctl_option option, int64_t min, int64_t max, int64_t *value);
+
+/* args_size - the same with K, M and so on behind it. */
+enum ctl_exit args_size(struct ctl *ctl, enum ctl_option option, int64_t min, int64_t max, int64_t *value);
 
 /* args_print_options - the help of the options in MASK. */
 void args_print_options(unsigned mask);
@@ -165,8 +169,10 @@ enum ctl_exit control_ask(struct ctl *ctl, const char *command, json_object *arg
 enum ctl_exit cmd_project_create(struct ctl *ctl), cmd_project_list(struct ctl *ctl);
 enum ctl_exit cmd_project_show(struct ctl *ctl), cmd_project_rename(struct ctl *ctl);
 enum ctl_exit cmd_project_disable(struct ctl *ctl), cmd_project_enable(struct ctl *ctl);
-enum ctl_exit cmd_project_delete(struct ctl *ctl);
+enum ctl_exit cmd_project_delete(struct ctl *ctl), cmd_project_limit(struct ctl *ctl);
 enum ctl_exit cmd_key_create(struct ctl *ctl), cmd_key_list(struct ctl *ctl), cmd_key_revoke(struct ctl *ctl);
+enum ctl_exit cmd_admin_key_create(struct ctl *ctl), cmd_admin_key_list(struct ctl *ctl);
+enum ctl_exit cmd_admin_key_revoke(struct ctl *ctl);
 enum ctl_exit cmd_status(struct ctl *ctl);
 enum ctl_exit cmd_check_initdata(struct ctl *ctl), cmd_check_jwt(struct ctl *ctl);
 

@@ -37,6 +37,12 @@ static const struct ctl_command commands[] = {
 	  "Refuses all requests of a project from now on, sign-ins too. Its data stays." },
 	{ "project enable", cmd_project_enable, 0, 1, "PROJECT", "accept them again",
 	  "Accepts the requests of a disabled project again." },
+	{ "project limit", cmd_project_limit,
+	  OPTION_BIT(OPTION_VALUE_LIMIT) | OPTION_BIT(OPTION_WRITE_LIMIT) | OPTION_BIT(OPTION_MIN_TTL), 1,
+	  "PROJECT [--value-limit SIZE|default] [--write-limit N|default] [--min-ttl S|default]",
+	  "show or set its limits",
+	  "Sets limits of one project, from its next request on, and shows what they are then; without\n"
+	  "options it only shows them. With 'default' the project follows the configuration again." },
 	{ "project delete", cmd_project_delete, OPTION_BIT(OPTION_YES), 1, "PROJECT [--yes]",
 	  "delete it, with all its data",
 	  "Deletes a project, its API keys and all its data. This cannot be undone, so the name has\n"
@@ -49,6 +55,14 @@ static const struct ctl_command commands[] = {
 	  "Lists a project's API keys: their ids and names, not the keys." },
 	{ "key revoke", cmd_key_revoke, 0, 2, "PROJECT KEY-ID", "make an API key useless",
 	  "Refuses an API key from now on. KEY-ID is what 'key list' shows." },
+	{ "admin-key create", cmd_admin_key_create, OPTION_BIT(OPTION_NAME), 0, "[--name NAME]",
+	  "make a key for all projects",
+	  "Makes an admin key, with which the REST door reads and writes every project, and makes,\n"
+	  "renames and deletes projects. The key alone goes to standard output, this once." },
+	{ "admin-key list", cmd_admin_key_list, 0, 0, "", "list the admin keys",
+	  "Lists the admin keys: their ids and names, not the keys." },
+	{ "admin-key revoke", cmd_admin_key_revoke, 0, 1, "KEY-ID", "make an admin key useless",
+	  "Refuses an admin key from now on. KEY-ID is what 'admin-key list' shows." },
 	{ "status", cmd_status, 0, 0, "", "is the server well, what has it done",
 	  "Shows the server's state, the settings that matter, and everything that it counts." },
 	{ "check-initdata", cmd_check_initdata,

@@ -87,10 +87,23 @@ static enum rc row_create(struct registry *registry, const struct credential_row
 	return rc == RC_OK ? row_show(registry, row) : rc;
 }
 
-enum rc credential_create(struct registry *registry, struct str any, struct str name,
-			  enum key_right right, struct credential *out, char secret[CREDENTIAL_LEN + 1])
+/* Whether keys can belong to this number. Under change, so it stays so. */
+static bool owner_exists(struct registry *registry, uint32_t number)
 {
 	const struct project *project;
+
+	if (number == CREDENTIAL_ADMIN)
+		return true;
+	project = registry_by_number(registry, number);
+	if (project == NULL)
+		return false;
+	project_unref(project);
+	return true;
+}
+
+enum rc credential_create(struct registry *registry, uint32_t number, struct str name,
+			  enum key_right right, struct credential *out, char secret[CREDENTIAL_LEN + 1])
+{
 	struct credential_row row = { .credential.right = right };
 	uint8_t id[8];
 	enum rc rc = RC_KEY_NOT_FOUND;
@@ -99,24 +112,22 @@ enum rc credential_create(struct registry *registry, struct str any, struct str 
 	    (name.n != 0 && memchr(name.p, '\0', name.n) != NULL))
 		return RC_BAD_REQUEST;
 	pthread_mutex_lock(&registry->change);
-	project = registry_find(registry, any);
-	if (project != NULL) {
+	if (owner_exists(registry, number)) {
 		secret_make(secret, row.digest);
 		rand_bytes(id, sizeof id);
 		hex_encode(id, sizeof id, row.credential.id);
 		if (name.n != 0)
 			memcpy(row.credential.name, name.p, name.n);
-		row.credential.project = project->number;
+		row.credential.project = number;
 		row.credential.created_at = clock_wall_s();
 		rc = row_create(registry, &row);
 		*out = row.credential;
 	}
 	pthread_mutex_unlock(&registry->change);
-	project_unref(project);
 	return rc;
 }
 
-/* The position of the API key ID of project NUMBER; n_credentials when there is none. Under change. */
+/* The position of the key ID of project NUMBER; n_credentials when there is none. Under change. */
 static size_t row_find(const struct registry *registry, uint32_t number, struct str id)
 {
 	size_t i = 0;
@@ -141,27 +152,22 @@ static enum rc row_hide(struct registry *registry, size_t at)
 	return rc;
 }
 
-enum rc credential_revoke(struct registry *registry, struct str any, struct str id)
+enum rc credential_revoke(struct registry *registry, uint32_t number, struct str id)
 {
-	const struct project *project;
 	enum rc rc = RC_KEY_NOT_FOUND;
+	size_t at;
 
 	pthread_mutex_lock(&registry->change);
-	project = registry_find(registry, any);
-	if (project != NULL) {
-		size_t at = row_find(registry, project->number, id);
+	at = row_find(registry, number, id);
+	if (at < registry->n_credentials) {
+		struct credential_write write = {
+			.digest = str_make(registry->credentials[at].digest, SHA256_SIZE)
+		};
 
-		if (at < registry->n_credentials) {
-			struct credential_write write = {
-				.digest = str_make(registry->credentials[at].digest, SHA256_SIZE)
-			};
-
-			rc = credential_write_run(registry, &write);
-			if (rc == RC_OK)
-				rc = row_hide(registry, at);
-		}
+		rc = credential_write_run(registry, &write);
+		if (rc == RC_OK)
+			rc = row_hide(registry, at);
 	}
 	pthread_mutex_unlock(&registry->change);
-	project_unref(project);
 	return rc;
 }

@@ -172,6 +172,34 @@ enum rc project_set_state(struct registry *registry, struct str any, enum projec
 	return project_edit(registry, any, edit_state, &state);
 }
 
+/* LIMIT as it is asked for: from MIN to MAX, PRESET, or left alone. False when it can be none of these. */
+static bool limit_change(int64_t *limit, int64_t wanted, int64_t min, int64_t max, int64_t preset)
+{
+	if (wanted == PROJECT_LIMIT_KEEP)
+		return true;
+	if (wanted != PROJECT_LIMIT_DEFAULT && (wanted < min || wanted > max))
+		return false;
+	*limit = wanted == PROJECT_LIMIT_DEFAULT ? preset : wanted;
+	return true;
+}
+
+static enum rc edit_limits(struct registry *registry, struct project *project, const void *arg)
+{
+	const struct project *presets = &registry->defaults;
+	const struct project_limits *limits = arg;
+
+	if (limit_change(&project->value_limit, limits->value_limit, 1, PROJECT_VALUE_LIMIT_MAX, presets->value_limit) &&
+	    limit_change(&project->write_limit, limits->write_limit, 0, PROJECT_WRITE_LIMIT_MAX, presets->write_limit) &&
+	    limit_change(&project->min_ttl_s, limits->min_ttl_s, 1, PROJECT_MIN_TTL_MAX, presets->min_ttl_s))
+		return RC_OK;
+	return RC_BAD_REQUEST;
+}
+
+enum rc project_set_limits(struct registry *registry, struct str any, const struct project_limits *limits)
+{
+	return project_edit(registry, any, edit_limits, limits);
+}
+
 /* ---- delete ---- */
 
 struct project_removal {

@@ -106,16 +106,33 @@ struct str project_title(const struct project *project);
 
 enum rc project_set_state(struct registry *registry, struct str any, enum project_state state) MUST_USE;
 
+/*
+ * project_set_limits - the limits that an operator sets for one project. Each is kept as it is, follows the
+ * configuration again, or is the project's own from now on; RC_BAD_REQUEST when it cannot be.
+ */
+#define PROJECT_VALUE_LIMIT_MAX (INT64_C(25) << 20)
+enum { PROJECT_WRITE_LIMIT_MAX = 1000000, PROJECT_MIN_TTL_MAX = 86400 };
+enum { PROJECT_LIMIT_KEEP = -1, PROJECT_LIMIT_DEFAULT = -2 };
+
+struct project_limits {
+	int64_t value_limit;		/* bytes, from 1 */
+	int64_t write_limit;		/* writes a second and key; 0 = none */
+	int64_t min_ttl_s;		/* from 1 */
+};
+
+enum rc project_set_limits(struct registry *registry, struct str any, const struct project_limits *limits) MUST_USE;
+
 /* project_delete - the project, its API keys and all its data. Unknown from then on; its number is never used again. */
 enum rc project_delete(struct registry *registry, struct str any) MUST_USE;
 
 /*
- * credential_create - *SECRET (CREDENTIAL_LEN bytes and a NUL) is the API key's text: it is nowhere else.
+ * credential_create - a key of the project with this number, or of CREDENTIAL_ADMIN. *SECRET (CREDENTIAL_LEN
+ * bytes and a NUL) is its text: it is nowhere else.
  */
-enum rc credential_create(struct registry *registry, struct str project, struct str name,
+enum rc credential_create(struct registry *registry, uint32_t project, struct str name,
 			  enum key_right right, struct credential *out,
 			  char secret[CREDENTIAL_LEN + 1]) MUST_USE;
-enum rc credential_revoke(struct registry *registry, struct str project, struct str id) MUST_USE;
+enum rc credential_revoke(struct registry *registry, uint32_t project, struct str id) MUST_USE;
 
 /* Walks: CALL gets each in the order they were created; what it is handed is valid inside it only. */
 void registry_each_project(struct registry *registry,

@@ -1,6 +1,6 @@
 /*
  * admin.c - the table of what the control socket can do, and the commands about the
- * server as a whole. Those about projects and API keys are in admin_project.c.
+ * server as a whole. Those about projects and keys are in admin_project.c and admin_key.c.
  *
  * Runs in the control thread, which may block.
  */
@@ -309,19 +309,23 @@ static const struct {
 	const char *args;	/* all that it knows */
 	bool changes;		/* something, so the log says so */
 } commands[] = {
-	{ "project.create",  admin_project_create,  "name bots",                      true },
-	{ "project.list",    admin_project_list,    "",                               false },
-	{ "project.show",    admin_project_show,    "project",                        false },
-	{ "project.rename",  admin_project_rename,  "project name",                   true },
-	{ "project.disable", admin_project_disable, "project",                        true },
-	{ "project.enable",  admin_project_enable,  "project",                        true },
-	{ "project.delete",  admin_project_delete,  "project",                        true },
-	{ "key.create",      admin_key_create,      "project name right",             true },
-	{ "key.list",        admin_key_list,        "project",                        false },
-	{ "key.revoke",      admin_key_revoke,      "project id",                     true },
-	{ "kv.open",         kv_open_connection,    "",                               true },
-	{ "status",          status,                "",                               false },
-	{ "check-initdata",  check_initdata,        "project init_data now max_age",  false },
+	{ "project.create",   admin_project_create,    "name bots",                                  true },
+	{ "project.list",     admin_project_list,      "",                                           false },
+	{ "project.show",     admin_project_show,      "project",                                    false },
+	{ "project.rename",   admin_project_rename,    "project name",                               true },
+	{ "project.disable",  admin_project_disable,   "project",                                    true },
+	{ "project.enable",   admin_project_enable,    "project",                                    true },
+	{ "project.limit",    admin_project_limit,     "project value_limit write_limit min_ttl_s",  true },
+	{ "project.delete",   admin_project_delete,    "project",                                    true },
+	{ "key.create",       admin_key_create,        "project name right",                         true },
+	{ "key.list",         admin_key_list,          "project",                                    false },
+	{ "key.revoke",       admin_key_revoke,        "project id",                                 true },
+	{ "admin-key.create", admin_admin_key_create,  "name",                                       true },
+	{ "admin-key.list",   admin_admin_key_list,    "",                                           false },
+	{ "admin-key.revoke", admin_admin_key_revoke,  "id",                                         true },
+	{ "kv.open",          kv_open_connection,      "",                                           true },
+	{ "status",           status,                  "",                                           false },
+	{ "check-initdata",   check_initdata,          "project init_data now max_age",              false },
 };
 
 static enum rc run_row(struct admin *admin, size_t row)

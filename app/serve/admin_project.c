@@ -1,8 +1,8 @@
 /*
- * admin_project.c - the commands about projects and their API keys.
+ * admin_project.c - the commands about projects.
  *
- * A bot's secret comes in and goes to project/; no answer ever has it. An API key goes
- * out once, when it is made. Runs in the control thread, which may block.
+ * A bot's secret comes in and goes to project/; no answer ever has it. Runs in the control
+ * thread, which may block.
  */
 #include "config.h"
 
@@ -303,6 +303,39 @@ enum rc admin_project_enable(struct admin *admin)
 	return set_state(admin, PROJECT_ACTIVE);
 }
 
+/* A limit of its own, "default", or absent. */
+static enum rc read_limit(struct admin *admin, const char *name, int64_t min, int64_t max, int64_t *limit)
+{
+	struct str word;
+
+	*limit = PROJECT_LIMIT_KEEP;
+	if (jdoc_str(admin->args, name, &word) && str_eq(word, STR_LIT("default"))) {
+		*limit = PROJECT_LIMIT_DEFAULT;
+		return RC_OK;
+	}
+	return admin_arg_i64(admin, name, min, max, limit);
+}
+
+enum rc admin_project_limit(struct admin *admin)
+{
+	const struct project *project;
+	struct project_limits limits;
+	struct str id;
+	enum rc rc;
+
+	if ((rc = read_limit(admin, "value_limit", 1, PROJECT_VALUE_LIMIT_MAX, &limits.value_limit)) != RC_OK ||
+	    (rc = read_limit(admin, "write_limit", 0, PROJECT_WRITE_LIMIT_MAX, &limits.write_limit)) != RC_OK ||
+	    (rc = read_limit(admin, "min_ttl_s", 1, PROJECT_MIN_TTL_MAX, &limits.min_ttl_s)) != RC_OK ||
+	    (rc = admin_find(admin, &project)) != RC_OK)
+		return rc;
+	id = str_c(project->id);
+	rc = project_set_limits(admin->app->registry, id, &limits);
+	if (rc == RC_OK)
+		rc = answer_project(admin, id);
+	project_unref(project);
+	return rc;
+}
+
 enum rc admin_project_delete(struct admin *admin)
 {
 	const struct project *project;
@@ -315,100 +348,6 @@ enum rc admin_project_delete(struct admin *admin)
 		admin_put_str(admin, admin->result, "id", str_c(project->id));
 		admin_put_str(admin, admin->result, "name", str_c(project->name));
 		admin_put_bool(admin, admin->result, "deleted", true);
-	}
-	project_unref(project);
-	return rc;
-}
-
-/* --- API keys --- */
-
-static void put_credential(struct admin *admin, json_object *object, const struct credential *credential)
-{
-	admin_put_str(admin, object, "id", str_c(credential->id));
-	admin_put_str(admin, object, "name", str_c(credential->name));
-	admin_put_str(admin, object, "right", str_c(credential->right == KEY_READ ? "read" : "read-write"));
-	admin_put_i64(admin, object, "created_at", credential->created_at);
-	admin_put_i64(admin, object, "expires_at", credential->expires_at);
-}
-
-static enum rc read_right(struct admin *admin, enum key_right *right)
-{
-	struct str word;
-	enum rc rc;
-
-	if ((rc = admin_arg(admin, "right", &word)) != RC_OK)
-		return rc;
-	if (str_eq(word, STR_LIT("read")))
-		*right = KEY_READ;
-	else if (str_eq(word, STR_LIT("read-write")))
-		*right = KEY_READ_WRITE;
-	else
-		return admin_fail(admin, RC_BAD_REQUEST, "right: \"read\" or \"read-write\" is needed");
-	return RC_OK;
-}
-
-enum rc admin_key_create(struct admin *admin)
-{
-	char secret[CREDENTIAL_LEN + 1];
-	const struct project *project;
-	struct credential credential;
-	struct str name = STR_LIT("");
-	enum key_right right = KEY_READ;
-	enum rc rc;
-
-	if (jdoc_has(admin->args, "name") && (rc = admin_arg(admin, "name", &name)) != RC_OK)
-		return rc;
-	if ((rc = read_right(admin, &right)) != RC_OK || (rc = admin_find(admin, &project)) != RC_OK)
-		return rc;
-	rc = credential_create(admin->app->registry, str_c(project->id), name, right, &credential, secret);
-	if (rc == RC_OK) {
-		put_credential(admin, admin->result, &credential);
-		admin_put_str(admin, admin->result, "project", str_c(project->name));
-		admin_put_str(admin, admin->result, "project_id", str_c(project->id));
-		admin_put_str(admin, admin->result, "key", str_make(secret, CREDENTIAL_LEN));
-		OPENSSL_cleanse(secret, sizeof secret);
-	} else if (rc == RC_BAD_REQUEST) {
-		rc = admin_fail(admin, rc, "a key's name has at most %d characters", PROJECT_NAME_MAX);
-	}
-	project_unref(project);
-	return rc;
-}
-
-static void list_credential(const struct credential *credential, void *arg)
-{
-	struct listing *listing = arg;
-
-	put_credential(listing->admin, admin_append(listing->admin, listing->array), credential);
-}
-
-enum rc admin_key_list(struct admin *admin)
-{
-	const struct project *project;
-	struct listing listing;
-	enum rc rc;
-
-	if ((rc = admin_find(admin, &project)) != RC_OK)
-		return rc;
-	listing = (struct listing){ admin, admin_put_array(admin, admin->result, "keys") };
-	registry_each_credential(admin->app->registry, project->number, list_credential, &listing);
-	project_unref(project);
-	return RC_OK;
-}
-
-enum rc admin_key_revoke(struct admin *admin)
-{
-	const struct project *project;
-	struct str id;
-	enum rc rc;
-
-	if ((rc = admin_arg(admin, "id", &id)) != RC_OK || (rc = admin_find(admin, &project)) != RC_OK)
-		return rc;
-	rc = credential_revoke(admin->app->registry, str_c(project->id), id);
-	if (rc == RC_OK) {
-		admin_put_str(admin, admin->result, "id", id);
-		admin_put_bool(admin, admin->result, "revoked", true);
-	} else if (rc == RC_KEY_NOT_FOUND) {
-		rc = admin_fail(admin, rc, "project '%s' has no API key with the id '%.*s'", project->name, STR(id));
 	}
 	project_unref(project);
 	return rc;

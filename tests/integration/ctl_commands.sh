@@ -95,6 +95,45 @@ run 1 key revoke shop "$key_id"
 run 0 key list shop --json
 [ "$(value name)" = backend ] || fail "$(cat "$work/out")"
 
+it "shows limits, sets some of them, and lets go of them again"
+run 0 project limit shop
+says "131072 bytes at most"
+run 0 project limit shop --value-limit 25M --write-limit 0 --min-ttl 1
+says "26214400 bytes at most"
+says "no limit"
+says "1 s at least"
+run 0 project limit shop --write-limit 7 --value-limit default --json
+says '"value_limit":131072'
+says '"write_limit":7'
+says '"min_ttl_s":1'
+run 64 project limit shop --value-limit 25601K
+says "from 1 to 26214400" err
+run 64 project limit shop --value-limit 0
+run 64 project limit shop --write-limit 1000001
+run 64 project limit shop --min-ttl 0
+run 64 project limit shop --min-ttl standard
+run 1 project limit nothing --min-ttl 1
+run 0 project limit shop
+says "7 a second and key"
+
+it "makes, lists and revokes admin keys"
+run 0 admin-key list
+says "tmakvctl admin-key create"
+run 0 admin-key create --name ops
+grep -Eqx 'tmakv_[A-Za-z0-9_-]{43}' "$work/out" || fail "$(cat "$work/out")"
+says "for all projects" err
+key=$(cat "$work/out")
+run 0 admin-key list
+says "ops"
+! grep -rqaF -e "$key" "$work/data" "$work/tmakvd.log" "$work/out" || fail "the key was kept"
+run 0 admin-key list --json
+key_id=$(value id)
+run 0 key list shop
+! grep -qF "$key_id" "$work/out" || fail "it is the project's: $(cat "$work/out")"
+run 1 key revoke shop "$key_id"
+run 0 admin-key revoke "$key_id"
+run 1 admin-key revoke "$key_id"
+
 it "checks initData as the server does"
 init_data=$(printf '%s\n' "$TOKEN" | "$top_srcdir/conf/sign-initdata.sh" 4242 Ann)
 check() {

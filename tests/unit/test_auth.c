@@ -453,8 +453,8 @@ static void an_api_key_names_its_project_and_right(void **state)
 	struct str good;
 
 	(void)state;
-	assert_int_equal(credential_create(house.registry, STR_LIT("app"), STR_LIT(""), KEY_READ, &credential, reads), RC_OK);
-	assert_int_equal(credential_create(house.registry, STR_LIT("app"), STR_LIT(""), KEY_READ_WRITE, &credential, writes), RC_OK);
+	assert_int_equal(credential_create(house.registry, app->number, STR_LIT(""), KEY_READ, &credential, reads), RC_OK);
+	assert_int_equal(credential_create(house.registry, app->number, STR_LIT(""), KEY_READ_WRITE, &credential, writes), RC_OK);
 	assert_int_equal(ask(arena_printf(arena, "bearer %s", reads), "", NOW, &caller), RC_OK);
 	assert_int_equal(caller.kind, CALLER_API_KEY);
 	assert_int_equal(caller.telegram_id, 0);
@@ -479,7 +479,7 @@ static void an_api_key_names_its_project_and_right(void **state)
 	assert_int_equal(project_set_state(house.registry, STR_LIT("app"), PROJECT_DISABLED), RC_OK);
 	assert_int_equal(bearer(good, NOW), RC_PROJECT_UNAVAILABLE);
 	assert_int_equal(project_set_state(house.registry, STR_LIT("app"), PROJECT_ACTIVE), RC_OK);
-	assert_int_equal(credential_revoke(house.registry, STR_LIT("app"), str_c(credential.id)), RC_OK);
+	assert_int_equal(credential_revoke(house.registry, app->number, str_c(credential.id)), RC_OK);
 	assert_int_equal(bearer(good, NOW), RC_INVALID_TOKEN);
 	assert_int_equal(bearer(str_c(reads), NOW), RC_OK);
 }

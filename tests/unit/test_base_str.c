@@ -137,6 +137,27 @@ static size_t encode(unsigned long c, char out[4])
 	return 4;
 }
 
+static void sizes_may_have_a_unit(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t size;		/* 0: refused */
+	} cases[] = {
+		{ "1", 1 }, { "1023", 1023 }, { "1K", 1024 }, { "1k", 1024 }, { "25M", 26214400 }, { "25m", 26214400 },
+		{ "25600K", 26214400 }, { "26214400", 26214400 }, { "26214401", 0 }, { "26M", 0 }, { "25601K", 0 },
+		{ "1G", 0 }, { "17592186044416M", 0 }, { "0", 0 }, { "0K", 0 }, { "K", 0 }, { "", 0 }, { "1KB", 0 },
+		{ "1 K", 0 }, { "-1", 0 }, { "1.5M", 0 }, { "KK", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		uint64_t size = 0;
+
+		assert_int_equal(str_to_size(str_c(cases[i].text), 1, 26214400, &size), cases[i].size != 0);
+		assert_int_equal(size, cases[i].size);
+	}
+}
+
 static void every_code_point_is_utf8_but_surrogates(void **state)
 {
 	(void)state;
@@ -178,6 +199,7 @@ int main(void)
 		cmocka_unit_test(case_is_ignored_for_ascii_letters_only),
 		cmocka_unit_test(a_cut_is_at_the_first_place),
 		cmocka_unit_test(numbers_are_digits_within_bounds),
+		cmocka_unit_test(sizes_may_have_a_unit),
 		cmocka_unit_test(every_code_point_is_utf8_but_surrogates),
 		cmocka_unit_test(what_only_looks_like_utf8_is_refused),
 	};

@@ -154,8 +154,84 @@ static void what_is_not_there_cannot_be_changed(void **state)
 	(void)state;
 	assert_int_equal(project_rename(registry, STR_LIT("none"), STR_LIT("new")), RC_KEY_NOT_FOUND);
 	assert_int_equal(project_delete(registry, STR_LIT("none")), RC_KEY_NOT_FOUND);
-	assert_int_equal(credential_create(registry, STR_LIT("none"), STR_LIT(""), KEY_READ, &credential, secret),
+	assert_int_equal(credential_create(registry, 77, STR_LIT(""), KEY_READ, &credential, secret),
 			 RC_KEY_NOT_FOUND);
+}
+
+static void an_admin_key_belongs_to_no_project(void **state)
+{
+	const struct project *project = create("app");
+	struct credential made, found;
+	char secret[CREDENTIAL_LEN + 1];
+
+	(void)state;
+	assert_int_equal(credential_create(registry, CREDENTIAL_ADMIN, STR_LIT("ops"), KEY_READ_WRITE, &made, secret), RC_OK);
+	assert_int_equal(credential_revoke(registry, project->number, str_c(made.id)), RC_KEY_NOT_FOUND);
+	assert_int_equal(project_delete(registry, STR_LIT("app")), RC_OK);
+	project_unref(project);
+	restart();
+	assert_true(registry_credential(registry, str_c(secret), 0, &found));
+	assert_int_equal(found.project, CREDENTIAL_ADMIN);
+	assert_int_equal(credential_revoke(registry, CREDENTIAL_ADMIN, str_c(made.id)), RC_OK);
+	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	restart();
+	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+}
+
+/* --- limits --- */
+
+enum { KEEP = PROJECT_LIMIT_KEEP, PRESET = PROJECT_LIMIT_DEFAULT };
+
+static enum rc set_limits(int64_t value, int64_t writes, int64_t ttl)
+{
+	return project_set_limits(registry, STR_LIT("app"), &(struct project_limits){ value, writes, ttl });
+}
+
+static void expect_limits(int64_t value, int64_t writes, int64_t ttl)
+{
+	const struct project *project = registry_find(registry, STR_LIT("app"));
+
+	assert_int_equal(project->value_limit, value);
+	assert_int_equal(project->write_limit, writes);
+	assert_int_equal(project->min_ttl_s, ttl);
+	project_unref(project);
+}
+
+static void limits_of_its_own_stay_when_the_configuration_changes(void **state)
+{
+	(void)state;
+	project_unref(create("app"));
+	assert_int_equal(set_limits(25 << 20, KEEP, 1), RC_OK);
+	expect_limits(25 << 20, 1000, 1);
+	fixture.conf.value_limit = 7;
+	fixture.conf.write_limit = 8;
+	fixture.conf.min_ttl_s = 9;
+	restart();
+	expect_limits(25 << 20, 8, 1);
+	assert_int_equal(set_limits(KEEP, 0, PRESET), RC_OK);
+	expect_limits(25 << 20, 0, 9);
+	fixture.conf.write_limit = 10;
+	fixture.conf.min_ttl_s = 11;
+	restart();
+	expect_limits(25 << 20, 0, 11);
+	assert_int_equal(set_limits(PRESET, PRESET, KEEP), RC_OK);
+	expect_limits(7, 10, 11);
+}
+
+static void a_limit_out_of_bounds_changes_nothing(void **state)
+{
+	static const int64_t bad[][3] = {
+		{ 0, 5, 5 }, { (25 << 20) + 1, 5, 5 }, { 5, -3, 5 }, { 5, 1000001, 5 }, { 5, 5, 0 }, { 5, 5, 86401 },
+	};
+
+	(void)state;
+	project_unref(create("app"));
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		assert_int_equal(set_limits(bad[i][0], bad[i][1], bad[i][2]), RC_BAD_REQUEST);
+		expect_limits(131072, 1000, 60);
+	}
+	assert_int_equal(set_limits(1, 1000000, 86400), RC_OK);
+	expect_limits(1, 1000000, 86400);
 }
 
 static void an_api_key_works_until_it_is_revoked(void **state)
@@ -165,7 +241,7 @@ static void an_api_key_works_until_it_is_revoked(void **state)
 	char secret[CREDENTIAL_LEN + 1];
 
 	(void)state;
-	assert_int_equal(credential_create(registry, STR_LIT("app"), STR_LIT("bot"), KEY_READ, &made, secret), RC_OK);
+	assert_int_equal(credential_create(registry, project->number, STR_LIT("bot"), KEY_READ, &made, secret), RC_OK);
 	assert_int_equal(strlen(secret), CREDENTIAL_LEN);
 	restart();
 	assert_true(registry_credential(registry, str_c(secret), 0, &found));
@@ -176,8 +252,8 @@ static void an_api_key_works_until_it_is_revoked(void **state)
 	secret[20] ^= 1;
 	assert_false(registry_credential(registry, str_c(secret), 0, &found));
 	secret[20] ^= 1;
-	assert_int_equal(credential_revoke(registry, STR_LIT("app"), str_c(made.id)), RC_OK);
-	assert_int_equal(credential_revoke(registry, STR_LIT("app"), str_c(made.id)), RC_KEY_NOT_FOUND);
+	assert_int_equal(credential_revoke(registry, project->number, str_c(made.id)), RC_OK);
+	assert_int_equal(credential_revoke(registry, project->number, str_c(made.id)), RC_KEY_NOT_FOUND);
 	assert_false(registry_credential(registry, str_c(secret), 0, &found));
 	restart();
 	assert_false(registry_credential(registry, str_c(secret), 0, &found));
@@ -192,7 +268,7 @@ static void a_deleted_project_takes_its_api_keys_along_and_its_number_stays_used
 	uint32_t number = project->number;
 
 	(void)state;
-	assert_int_equal(credential_create(registry, STR_LIT("app"), STR_LIT(""), KEY_READ_WRITE, &made, secret), RC_OK);
+	assert_int_equal(credential_create(registry, project->number, STR_LIT(""), KEY_READ_WRITE, &made, secret), RC_OK);
 	assert_int_equal(project_delete(registry, STR_LIT("app")), RC_OK);
 	project_unref(project);
 	assert_null(registry_by_number(registry, number));
@@ -212,7 +288,7 @@ static void no_secret_is_stored_as_it_is(void **state)
 	char secret[CREDENTIAL_LEN + 1], command[256];
 
 	(void)state;
-	assert_int_equal(credential_create(registry, STR_LIT("app"), STR_LIT("x"), KEY_READ, &made, secret), RC_OK);
+	assert_int_equal(credential_create(registry, project->number, STR_LIT("x"), KEY_READ, &made, secret), RC_OK);
 	project_unref(project);
 	restart();
 	snprintf(command, sizeof command, "grep -rqF '%s' %s", secret + sizeof CREDENTIAL_PREFIX - 1, fixture.dir);
@@ -231,6 +307,9 @@ int main(void)
 		OVER_A_STORE(a_name_is_a_slug_and_taken_once),
 		OVER_A_STORE(a_change_makes_a_new_generation_and_spares_the_old_struct),
 		OVER_A_STORE(what_is_not_there_cannot_be_changed),
+		OVER_A_STORE(limits_of_its_own_stay_when_the_configuration_changes),
+		OVER_A_STORE(a_limit_out_of_bounds_changes_nothing),
+		OVER_A_STORE(an_admin_key_belongs_to_no_project),
 		OVER_A_STORE(an_api_key_works_until_it_is_revoked),
 		OVER_A_STORE(a_deleted_project_takes_its_api_keys_along_and_its_number_stays_used),
 		OVER_A_STORE(no_secret_is_stored_as_it_is),

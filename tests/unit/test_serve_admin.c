@@ -271,6 +271,57 @@ static void an_api_key_is_shown_once_and_works_until_revoked(void **state)
 	assert_int_equal(run("key.revoke", args), RC_KEY_NOT_FOUND);
 }
 
+static void admin_keys_are_none_of_a_projects(void **state)
+{
+	struct credential credential;
+	const char *key;
+	char args[200];
+
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'shop'}"), RC_OK);
+	assert_int_equal(run("admin-key.create", "{'name':'terraform'}"), RC_OK);
+	key = text_of(result, "key");
+	assert_true(registry_credential(registry, str_c(key), clock_wall_s(), &credential));
+	assert_int_equal(credential.project, CREDENTIAL_ADMIN);
+	assert_int_equal(credential.right, KEY_READ_WRITE);
+	assert_int_equal(run("key.list", "{'project':'shop'}"), RC_OK);
+	assert_int_equal(json_object_array_length(part("keys")), 0);
+	assert_int_equal(run("admin-key.list", "{}"), RC_OK);
+	assert_int_equal(json_object_array_length(part("keys")), 1);
+	assert_string_equal(text_of(element("keys", 0), "name"), "terraform");
+	assert_null(strstr(jdoc_text(result, arena).p, key));
+	snprintf(args, sizeof args, "{'project':'shop','id':'%s'}", credential.id);
+	assert_int_equal(run("key.revoke", args), RC_KEY_NOT_FOUND);
+	snprintf(args, sizeof args, "{'id':'%s'}", credential.id);
+	assert_int_equal(run("admin-key.revoke", args), RC_OK);
+	assert_false(registry_credential(registry, str_c(key), clock_wall_s(), &credential));
+	assert_int_equal(run("admin-key.revoke", args), RC_KEY_NOT_FOUND);
+}
+
+static void limits_are_set_one_by_one(void **state)
+{
+	static const char *const bad[] = {
+		"{'project':'shop','value_limit':0}", "{'project':'shop','value_limit':26214401}",
+		"{'project':'shop','value_limit':'standard'}", "{'project':'shop','write_limit':-1}",
+		"{'project':'shop','write_limit':-2}", "{'project':'shop','min_ttl_s':0}", "{'project':'shop','max':1}",
+	};
+
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'shop'}"), RC_OK);
+	assert_int_equal(run("project.limit", "{'project':'shop','value_limit':26214400,'min_ttl_s':1}"), RC_OK);
+	assert_int_equal(number_of(part("limits"), "value_limit"), 26214400);
+	assert_int_equal(number_of(part("limits"), "write_limit"), 1000);
+	assert_int_equal(number_of(part("limits"), "min_ttl_s"), 1);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		assert_int_equal(run("project.limit", bad[i]), RC_BAD_REQUEST);
+	assert_int_equal(run("project.limit", "{'project':'shop','value_limit':'default','write_limit':0}"), RC_OK);
+	assert_int_equal(run("project.show", "{'project':'shop'}"), RC_OK);
+	assert_int_equal(number_of(part("limits"), "value_limit"), 131072);
+	assert_int_equal(number_of(part("limits"), "write_limit"), 0);
+	assert_int_equal(number_of(part("limits"), "min_ttl_s"), 1);
+	assert_int_equal(run("project.limit", "{'project':'none'}"), RC_KEY_NOT_FOUND);
+}
+
 static void status_counts_everything(void **state)
 {
 	int64_t projects;
@@ -342,6 +393,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_missing_or_taken_is_said, start, stop),
 		cmocka_unit_test_setup_teardown(a_project_is_renamed_switched_and_deleted, start, stop),
 		cmocka_unit_test_setup_teardown(an_api_key_is_shown_once_and_works_until_revoked, start, stop),
+		cmocka_unit_test_setup_teardown(admin_keys_are_none_of_a_projects, start, stop),
+		cmocka_unit_test_setup_teardown(limits_are_set_one_by_one, start, stop),
 		cmocka_unit_test_setup_teardown(status_counts_everything, start, stop),
 		cmocka_unit_test_setup_teardown(initdata_is_judged_as_a_sign_in_would_be, start, stop),
 	};
