@@ -31,6 +31,7 @@ static void print_server(struct ctl *ctl, json_object *status)
 					     ctl_get_i64(status, "pid")));
 	add_field(&table, "running", ctl_text(ctl, "%s, since %s", ctl_duration(ctl, uptime_s),
 					      ctl_time(ctl, ctl_get_i64(status, "started_at"))));
+	table_add(&table, (const struct str[]){ STR_LIT("account id"), ctl_get_str(status, "account_id") });
 	add_field(&table, "projects", ctl_text(ctl, "%" PRId64, ctl_get_i64(status, "projects")));
 	add_field(&table, "writes", ctl_get_bool(store, "full")
 		  ? "REFUSED: there is too little space on the disk"

@@ -211,6 +211,7 @@ static enum rc status(struct admin *admin)
 
 	registry_each_project(admin->app->registry, count_project, &projects);
 	admin_put_str(admin, admin->result, "version", str_c(PACKAGE_VERSION));
+	admin_put_str(admin, admin->result, "account_id", str_c(registry_account(admin->app->registry)));
 	admin_put_i64(admin, admin->result, "pid", getpid());
 	admin_put_i64(admin, admin->result, "started_at", admin->now - uptime_s);
 	admin_put_i64(admin, admin->result, "uptime_s", uptime_s);
@@ -226,6 +227,7 @@ static enum rc status(struct admin *admin)
 /* What is asked for is done behind the answer, by control.c: keys and values do not pass through here. */
 static enum rc kv_open_connection(struct admin *admin)
 {
+	admin_put_str(admin, admin->result, "account_id", str_c(registry_account(admin->app->registry)));
 	admin->upgrades = true;
 	return RC_OK;
 }

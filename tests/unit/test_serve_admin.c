@@ -335,6 +335,8 @@ static void status_counts_everything(void **state)
 	assert_int_equal(projects, 2);
 	assert_string_equal(text_of(result, "version"), PACKAGE_VERSION);
 	assert_int_equal(number_of(result, "pid"), getpid());
+	assert_string_equal(text_of(result, "account_id"), registry_account(registry));
+	assert_int_equal(strlen(text_of(result, "account_id")), 32);
 	assert_true(number_of(part("metrics"), "writes") >= 5);
 	assert_int_equal(json_object_object_length(part("metrics")), METRIC__COUNT);
 	assert_true(number_of(part("store"), "free_bytes") > 0);
