@@ -16,52 +16,35 @@ void buf_init(struct buf *buf, struct arena *arena, size_t max)
 	*buf = (struct buf){ .arena = arena, .max = max < PTRDIFF_MAX ? max : PTRDIFF_MAX };
 }
 
+static bool fail(struct buf *buf)
+{
+	buf->failed = true;
+	buf->cap = buf->n;
+	return false;
+}
+
 /*
  * Room for N more bytes, and behind CAP always one for the NUL that vsnprintf()
  * writes: the maximum is for contents. The old bytes are left behind in the arena.
  */
-static bool buf_reserve(struct buf *buf, size_t n)
+bool buf_grow(struct buf *buf, size_t n)
 {
 	size_t cap;
 	char *p;
 
-	if (buf->failed || n > buf->max - buf->n) {
-		buf->failed = true;
-		return false;
-	}
-	if (n <= buf->cap - buf->n)
-		return true;
+	if (buf->failed || n > buf->max - buf->n)
+		return fail(buf);
 	cap = buf->cap != 0 ? buf->cap : buf->max < FIRST_SIZE ? buf->max : FIRST_SIZE;
 	while (cap < buf->n + n)
 		cap = cap > buf->max / 2 ? buf->max : cap * 2;
 	p = arena_alloc(buf->arena, cap + 1);
-	if (p == NULL) {
-		buf->failed = true;
-		return false;
-	}
+	if (p == NULL)
+		return fail(buf);
 	if (buf->n != 0)
 		memcpy(p, buf->p, buf->n);
 	buf->p = p;
 	buf->cap = cap;
 	return true;
-}
-
-void buf_add(struct buf *buf, struct str s)
-{
-	if (s.n == 0 || !buf_reserve(buf, s.n))
-		return;
-	memcpy(buf->p + buf->n, s.p, s.n);
-	buf->n += s.n;
-}
-
-void buf_add_c(struct buf *buf, const char *c)
-{
-	buf_add(buf, str_c(c));
-}
-
-void buf_add_char(struct buf *buf, char c)
-{
-	buf_add(buf, str_make(&c, 1));
 }
 
 void buf_add_u64(struct buf *buf, uint64_t value)
@@ -83,7 +66,7 @@ void buf_addf(struct buf *buf, const char *format, ...)
 	n = vsnprintf(NULL, 0, format, args);
 	va_end(args);
 	if (n < 0)
-		buf->failed = true;
+		fail(buf);
 	if (n <= 0 || !buf_reserve(buf, (size_t)n))
 		return;
 	va_start(args, format);

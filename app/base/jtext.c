@@ -363,10 +363,55 @@ static void quote_char(struct buf *buf, unsigned char c)
 	}
 }
 
+/* Whether nothing in S needs a backslash. Names are short: the last blocks overlap, so that few bytes are looked at alone. */
+static inline bool is_plain(struct str s)
+{
+	const char *p = s.p;
+
+#if JTEXT_SSE2
+	if (s.n >= 16) {
+		const char *last = p + s.n - 16;
+
+		while (p < last && block_hits(p, RUN_ANY) == 0)
+			p += 16;
+		return p >= last && block_hits(last, RUN_ANY) == 0;
+	}
+#endif
+	if (s.n >= 8) {
+		const char *last = p + s.n - 8;
+
+		while (p < last && !word_hits(word_at(p), RUN_ANY))
+			p += 8;
+		return p >= last && !word_hits(word_at(last), RUN_ANY);
+	}
+	if (s.n >= 4) {
+		uint32_t half[2];
+
+		memcpy(&half[0], p, sizeof half[0]);
+		memcpy(&half[1], p + s.n - 4, sizeof half[1]);
+		return !word_hits(word_at(half), RUN_ANY);
+	}
+	for (size_t i = 0; i < s.n; i++)
+		if (ends_run((unsigned char)p[i], RUN_ANY))
+			return false;
+	return true;
+}
+
 void jtext_quote(struct buf *buf, struct str s)
 {
 	const unsigned char *p = (const unsigned char *)s.p, *end = s.n == 0 ? p : p + s.n;
 
+	/* Most names and many texts are plain. It takes this much at least, so asking for it fails no sooner. */
+	if (s.n <= SIZE_MAX - 2 && buf_reserve(buf, s.n + 2) && is_plain(s)) {
+		char *to = buf->p + buf->n;
+
+		*to = '"';
+		if (s.n != 0)
+			memcpy(to + 1, s.p, s.n);
+		to[1 + s.n] = '"';
+		buf->n += s.n + 2;
+		return;
+	}
 	buf_add_char(buf, '"');
 	while (p < end) {
 		const unsigned char *stop = run_end(p, end, RUN_ANY);

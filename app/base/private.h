@@ -26,53 +26,67 @@ static inline bool ends_run(unsigned char c, enum run run)
 }
 
 #if JTEXT_SSE2
+/* Of the 16 bytes at P those that end a run, a bit each. */
+static inline unsigned block_hits(const void *p, enum run run)
+{
+	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+	const __m128i control = _mm_set1_epi8(0x1f);
+	__m128i block = _mm_loadu_si128(p);
+	__m128i hit = _mm_cmpeq_epi8(_mm_min_epu8(block, control), block);
+
+	hit = _mm_or_si128(hit, _mm_cmpeq_epi8(block, quote));
+	hit = _mm_or_si128(hit, _mm_cmpeq_epi8(block, backslash));
+	if (run == RUN_ASCII)
+		hit = _mm_or_si128(hit, block);	/* the mask takes each byte's top bit */
+	return (unsigned)_mm_movemask_epi8(hit);
+}
+
 /* Whole blocks of 16; *FOUND tells that P is where the run ends. */
 static inline const unsigned char *run_blocks(const unsigned char *p, const unsigned char *end,
 					      enum run run, bool *found)
 {
-	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-	const __m128i control = _mm_set1_epi8(0x1f);
-
 	for (; end - p >= 16; p += 16) {
-		__m128i block = _mm_loadu_si128((const __m128i *)(const void *)p);
-		__m128i hit = _mm_cmpeq_epi8(_mm_min_epu8(block, control), block);
-		int mask;
+		unsigned hits = block_hits(p, run);
 
-		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(block, quote));
-		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(block, backslash));
-		if (run == RUN_ASCII)
-			hit = _mm_or_si128(hit, block);	/* the mask takes each byte's top bit */
-		mask = _mm_movemask_epi8(hit);
-		if (mask != 0) {
+		if (hits != 0) {
 			*found = true;
-			return p + __builtin_ctz((unsigned)mask);
+			return p + __builtin_ctz(hits);
 		}
 	}
 	*found = false;
 	return p;
 }
-#else
-/* Whole blocks of 8, in one register; the block where the run ends is left to the caller. */
+#endif
+
+static inline uint64_t word_at(const void *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof word);
+	return word;
+}
+
+/* Whether one of eight bytes ends a run; all of them in one register. */
+static inline bool word_hits(uint64_t word, enum run run)
+{
+	const uint64_t ones = 0x0101010101010101, tops = ones * 0x80;
+	uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\', hit;
+
+	/* A byte below N borrows into its top bit when N is taken away; equal is "below 1" of the difference. */
+	hit = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+	if (run == RUN_ASCII)
+		hit |= word;
+	return (hit & tops) != 0;
+}
+
+#if !JTEXT_SSE2
+/* Whole blocks of 8; the block where the run ends is left to the caller. */
 static inline const unsigned char *run_blocks(const unsigned char *p, const unsigned char *end,
 					      enum run run, bool *found)
 {
-	const uint64_t ones = 0x0101010101010101, tops = ones * 0x80;
-
 	*found = false;
-	for (; end - p >= 8; p += 8) {
-		uint64_t block, quote, backslash, hit;
-
-		memcpy(&block, p, sizeof block);
-		quote = block ^ ones * '"';
-		backslash = block ^ ones * '\\';
-		/* A byte below N borrows into its top bit when N is taken away; equal is "below 1" of the difference. */
-		hit = ((block - ones * 0x20) & ~block) | ((quote - ones) & ~quote) |
-		      ((backslash - ones) & ~backslash);
-		if (run == RUN_ASCII)
-			hit |= block;
-		if ((hit & tops) != 0)
-			break;
-	}
+	while (end - p >= 8 && !word_hits(word_at(p), run))
+		p += 8;
 	return p;
 }
 #endif

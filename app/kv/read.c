@@ -124,6 +124,7 @@ static enum rc name_add(struct kv *kv, struct kv_list *list, struct str name, st
 			struct arena *arena)
 {
 	struct kv_name *to = &list->names[list->n_names];
+	char *copy;
 	enum rc rc;
 
 	if (entry->flags & ENTRY_METADATA_OUTSIDE) {
@@ -135,11 +136,17 @@ static enum rc name_add(struct kv *kv, struct kv_list *list, struct str name, st
 		else if (rc != RC_OK)
 			return rc;
 	}
-	to->name = arena_dup(arena, name);
-	to->metadata = arena_dup(arena, entry->metadata);
-	to->expires_at = entry->expires_at;
-	if (to->name.p == NULL || to->metadata.p == NULL)
+	copy = arena_alloc(arena, name.n + entry->metadata.n);
+	if (copy == NULL)
 		return RC_NO_MEMORY;
+	memcpy(copy, name.p, name.n);
+	if (entry->metadata.n != 0)
+		memcpy(copy + name.n, entry->metadata.p, entry->metadata.n);
+	*to = (struct kv_name){
+		.name = str_make(copy, name.n),
+		.metadata = str_make(copy + name.n, entry->metadata.n),
+		.expires_at = entry->expires_at,
+	};
 	list->n_names++;
 	return RC_OK;
 }
@@ -193,6 +200,7 @@ enum rc kv_list(struct kv *kv, struct kv_list *list, struct arena *arena)
 	if (chunk == NULL || list->names == NULL)
 		return RC_NO_MEMORY;
 	store_scan_init(&scan, kv->store, STORE_KEYS, walk_start(list, from), chunk);
+	scan.wanted = list->limit + 1;
 	rc = walk(kv, list, &scan, arena);
 	list->wait_version = store_in_flight(kv->store);
 	if (rc != RC_KEY_NOT_FOUND)

@@ -11,30 +11,37 @@
 
 #include "store/private.h"
 
-enum { CHUNK_TRIES = 1000 };
+/*
+ * What is copied and not looked at is lost, so a walk begins with little: some hundred names, or fifty
+ * with values of 200 bytes. Less would save as much as a second read costs. Berkeley DB wants room for
+ * two pages at least, so that one fits with the table of its rows, and multiples of 1,024.
+ */
+enum { CHUNK_TRIES = 1000, CHUNK_UNIT = 8 * 1024, FIRST_CHUNK = 2 * CHUNK_UNIT };
 
 void store_scan_init(struct store_scan *scan, struct store *store, enum store_table table,
 		     struct str from, void *chunk)
 {
 	assert(from.n <= STORE_KEY_MAX);
-	*scan = (struct store_scan){ .store = store, .table = table, .chunk = chunk, .n_last = from.n };
+	*scan = (struct store_scan){
+		.store = store, .table = table, .chunk = chunk, .size = FIRST_CHUNK, .n_from = from.n
+	};
 	if (from.n != 0)
-		memcpy(scan->last, from.p, from.n);
+		memcpy(scan->from, from.p, from.n);
 }
 
-/* One attempt to copy a chunk, from scan->last on. */
+/* One attempt to copy a chunk, from scan->from on. */
 static enum rc chunk_try(struct store_scan *scan)
 {
 	DB *db = scan->store->db[scan->table];
 	char from[STORE_KEY_MAX];
-	DBT k = store_dbt_out(from, sizeof from), v = store_dbt_out(scan->chunk, STORE_SCAN_CHUNK);
+	DBT k = store_dbt_out(from, sizeof from), v = store_dbt_out(scan->chunk, scan->size);
 	DBC *cursor = NULL;
 	enum rc rc = store_rc(scan->store, db->cursor(db, NULL, &cursor, 0)), closed;
 
 	if (rc != RC_OK)
 		return rc;
-	memcpy(from, scan->last, scan->n_last);
-	k.size = (u_int32_t)scan->n_last;
+	memcpy(from, scan->from, scan->n_from);
+	k.size = (u_int32_t)scan->n_from;
 	rc = store_rc(scan->store, cursor->get(cursor, &k, &v, DB_SET_RANGE | DB_MULTIPLE_KEY));
 	closed = store_rc(scan->store, cursor->close(cursor));
 	if (rc != RC_OK)
@@ -43,21 +50,27 @@ static enum rc chunk_try(struct store_scan *scan)
 	return closed;
 }
 
+/* A chunk; a larger one at once when not even one row has room. */
 static enum rc chunk_read(struct store_scan *scan)
 {
 	enum rc rc = RC_BUSY;
 
 	if (atomic_load_explicit(&scan->store->failed, memory_order_relaxed))
 		return RC_STORE;
-	for (int i = 0; i < CHUNK_TRIES && rc == RC_BUSY; i++)
+	for (int i = 0; i < CHUNK_TRIES && rc == RC_BUSY; i++) {
 		rc = chunk_try(scan);
+		if (rc == RC_VALUE_TOO_LARGE && scan->size < STORE_SCAN_CHUNK) {
+			scan->size = STORE_SCAN_CHUNK;
+			rc = RC_BUSY;
+		}
+	}
 	return rc == RC_BUSY ? RC_STORE : rc;
 }
 
 /* The next row of the chunk; false at its end. */
 static bool chunk_next(struct store_scan *scan, struct str *key, struct str *value)
 {
-	DBT v = store_dbt_out(scan->chunk, STORE_SCAN_CHUNK);
+	DBT v = { .data = scan->chunk };	/* all that the macro asks for */
 	u_int32_t n_key, n_value;
 	void *k, *d;
 
@@ -71,25 +84,45 @@ static bool chunk_next(struct store_scan *scan, struct str *key, struct str *val
 	return true;
 }
 
+/* Twice the last chunk, or what the wanted rows need when they are like those seen so far. */
+static size_t next_size(const struct store_scan *scan)
+{
+	size_t size = scan->size * 2 < STORE_SCAN_CHUNK ? scan->size * 2 : STORE_SCAN_CHUNK, enough;
+
+	if (scan->wanted <= scan->n_rows)
+		return size;
+	enough = (scan->wanted - scan->n_rows) * (scan->n_bytes / scan->n_rows) + CHUNK_UNIT;
+	enough -= enough % CHUNK_UNIT;
+	return enough < size ? enough : size;
+}
+
 /*
  * The next chunk begins at the smallest key behind the last one: that is the last one and a
  * NUL, in an order of bytes where the shorter comes first.
  */
-static void pass(struct store_scan *scan, struct str key)
+static void pass(struct store_scan *scan)
 {
-	assert(key.n < STORE_KEY_MAX);
-	memcpy(scan->last, key.p, key.n);
-	scan->last[key.n] = '\0';
-	scan->n_last = key.n + 1;
+	if (scan->row.p == NULL)
+		return;
+	assert(scan->row.n < STORE_KEY_MAX);
+	memcpy(scan->from, scan->row.p, scan->row.n);
+	scan->from[scan->row.n] = '\0';
+	scan->n_from = scan->row.n + 1;
+	scan->row.p = NULL;
+	scan->n_bytes += scan->size;
+	scan->size = next_size(scan);
 }
 
 enum rc store_scan_next(struct store_scan *scan, struct str *key, struct str *value)
 {
 	enum rc rc;
 
-	while (!chunk_next(scan, key, value))
+	while (!chunk_next(scan, key, value)) {
+		pass(scan);
 		if ((rc = chunk_read(scan)) != RC_OK)
 			return rc;
-	pass(scan, *key);
+	}
+	scan->row = *key;
+	scan->n_rows++;
 	return RC_OK;
 }

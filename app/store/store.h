@@ -8,8 +8,10 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/rc.h"
 #include "base/str.h"
@@ -83,6 +85,8 @@ enum rc store_wait(struct store *store, uint64_t version) MUST_USE;
 /*
  * A walk over a table in key order. No lock is held between two calls: it reads ahead in
  * chunks and goes on behind the last key. The strings are valid until the next call.
+ * The first chunk is small and each one twice the one before, unless less is wanted: who looks at a few
+ * rows pays for a few.
  */
 enum { STORE_SCAN_CHUNK = 64 * 1024, STORE_KEY_MAX = 640 };
 
@@ -90,9 +94,13 @@ struct store_scan {
 	struct store *store;
 	enum store_table table;
 	char *chunk;			/* STORE_SCAN_CHUNK bytes of the caller's */
-	void *position;			/* in the chunk */
-	char last[STORE_KEY_MAX];	/* where the next chunk begins */
-	size_t n_last;
+	size_t size;			/* of those, what a read may fill */
+	size_t wanted;			/* the caller may say how many rows it will take; 0: it does not know */
+	size_t n_rows, n_bytes;		/* handed out; of the chunks they came in */
+	void *position;			/* in the chunk; NULL: at its end */
+	struct str row;			/* the key handed out last, in the chunk; p is NULL before the first */
+	char from[STORE_KEY_MAX];	/* where the chunk that is read next begins */
+	size_t n_from;
 };
 
 /* store_scan_init - from the first key >= FROM. CHUNK is the caller's, STORE_SCAN_CHUNK bytes, aligned for a pointer. */
@@ -102,31 +110,33 @@ void store_scan_init(struct store_scan *scan, struct store *store, enum store_ta
 /* store_scan_next - RC_OK with the next row; RC_KEY_NOT_FOUND at the end; RC_STORE. */
 enum rc store_scan_next(struct store_scan *scan, struct str *key, struct str *value) MUST_USE;
 
-/* Numbers in keys are big-endian, so that byte order is number order. */
+/* Numbers in keys are big-endian, so that byte order is number order. P need not be aligned. */
 static inline void store_put_u32(char *p, uint32_t v)
 {
-	for (int i = 3; i >= 0; i--, v >>= 8)
-		p[i] = (char)(v & 255);
+	v = htobe32(v);
+	memcpy(p, &v, sizeof v);
 }
 
 static inline void store_put_u64(char *p, uint64_t v)
 {
-	store_put_u32(p, (uint32_t)(v >> 32));
-	store_put_u32(p + 4, (uint32_t)v);
+	v = htobe64(v);
+	memcpy(p, &v, sizeof v);
 }
 
 static inline uint32_t store_get_u32(const char *p)
 {
-	uint32_t v = 0;
+	uint32_t v;
 
-	for (int i = 0; i < 4; i++)
-		v = v << 8 | (unsigned char)p[i];
-	return v;
+	memcpy(&v, p, sizeof v);
+	return be32toh(v);
 }
 
 static inline uint64_t store_get_u64(const char *p)
 {
-	return (uint64_t)store_get_u32(p) << 32 | store_get_u32(p + 4);
+	uint64_t v;
+
+	memcpy(&v, p, sizeof v);
+	return be64toh(v);
 }
 
 /* What `tmakvctl status` shows of the store. */

@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -275,21 +276,70 @@ static void quoting_escapes_what_must_be_and_nothing_else(void **state)
 	arena_free(arena);
 }
 
-static void every_byte_below_128_can_be_quoted_at_every_place(void **state)
+/* What jtext_quote() must write, one byte after the other. */
+static struct str quoted_slowly(struct str s, char *out)
+{
+	static const char with_letter[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+	char *to = out;
+
+	*to++ = '"';
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		const char *special = c == 0 ? NULL : strchr(with_letter, c);
+
+		if (special != NULL) {
+			*to++ = '\\';
+			*to++ = letters[special - with_letter];
+		} else if (c < 0x20) {
+			to += sprintf(to, "\\u00%02x", c);
+		} else {
+			*to++ = (char)c;
+		}
+	}
+	*to++ = '"';
+	return str_make(out, (size_t)(to - out));
+}
+
+static void every_byte_is_quoted_right_at_every_place_of_every_length(void **state)
 {
 	struct arena *arena = arena_new(1 << 20);
 
 	(void)state;
-	for (unsigned char c = 0; c < 0x80; c++) {
-		for (size_t at = 0; at < 40; at++) {
-			char text[40];
-			size_t bad_at;
+	for (size_t n = 1; n <= 40; n++) {
+		for (size_t at = 0; at < n; at++) {
+			for (int c = 0; c < 256; c++) {
+				char text[40], out[6 * 40 + 2];
+				struct str want;
 
-			memset(text, 'x', sizeof text);
-			text[at] = (char)c;
-			assert_true(jtext_check(quoted(arena, str_make(text, sizeof text)), &bad_at));
+				memset(text, 'x', sizeof text);
+				text[at] = (char)c;
+				want = quoted_slowly(str_make(text, n), out);
+				assert_true(str_eq(quoted(arena, str_make(text, n)), want));
+			}
 			arena_reset(arena);
 		}
+	}
+	arena_free(arena);
+}
+
+static void quoting_needs_no_more_room_than_it_takes(void **state)
+{
+	static const struct str texts[] = {
+		STR_LIT(""), STR_LIT("a"), STR_LIT("plain text of some length"), STR_LIT("\n"),
+		STR_LIT("a \"quoted\" word and \\"),
+	};
+	struct arena *arena = arena_new(1 << 20);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		struct buf buf;
+
+		buf_init(&buf, arena, jtext_quoted_len(texts[i]));
+		jtext_quote(&buf, texts[i]);
+		assert_true(buf_ok(&buf));
+		buf_init(&buf, arena, jtext_quoted_len(texts[i]) - 1);
+		jtext_quote(&buf, texts[i]);
+		assert_false(buf_ok(&buf));
 	}
 	arena_free(arena);
 }
@@ -309,7 +359,8 @@ int main(void)
 		cmocka_unit_test(pieces_at_random_are_judged_as_the_reference_does),
 		cmocka_unit_test(every_three_bytes_of_a_string_are_judged_as_the_reference_does),
 		cmocka_unit_test(quoting_escapes_what_must_be_and_nothing_else),
-		cmocka_unit_test(every_byte_below_128_can_be_quoted_at_every_place),
+		cmocka_unit_test(every_byte_is_quoted_right_at_every_place_of_every_length),
+		cmocka_unit_test(quoting_needs_no_more_room_than_it_takes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
