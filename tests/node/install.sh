@@ -29,6 +29,7 @@ if ! "$kept/$node" --version >/dev/null 2>&1; then
 	new=$(mktemp -d "$kept.XXXXXX")
 	trap 'rm -rf "$new"' EXIT
 	cp package.json package-lock.json .npmrc "$new"
+	# Where npm runs on an older Node.js it warns about wrangler, which runs on the one in here.
 	(cd "$new" && npm ci) >&2
 	"$new/$node" --version >/dev/null || { echo "install.sh: the packages are there, but no Node.js for $(uname -m)" >&2; exit 69; }
 	rm -rf "$kept"
