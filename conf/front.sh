@@ -1,20 +1,21 @@
 #!/bin/sh
 # front.sh - an nginx of ours in front of a tmakvd, in a folder of its own:
 #
-#     conf/front.sh DIR LISTEN SOCKET
+#     conf/front.sh DIR LISTEN SOCKET [BINDING]
 #
 # Copies nginx/ into DIR, puts LISTEN (what follows nginx's word `listen`: 127.0.0.1:8480 or
 # unix:/path) and SOCKET (tmakvd's) into the copies, and becomes nginx in the foreground:
 # the process that was started here is its master. TERM stops it at once, QUIT politely.
+# BINDING is LISTEN for the binding door (default: unix:DIR/binding.sock).
 # The demo and all tests begin with it, so what they try is what is shipped.
 set -eu
 
-[ $# -eq 3 ] || { echo "usage: front.sh DIR LISTEN SOCKET" >&2; exit 64; }
-dir=$1 listen=$2 socket=$3
+[ $# -eq 3 ] || [ $# -eq 4 ] || { echo "usage: front.sh DIR LISTEN SOCKET [BINDING]" >&2; exit 64; }
+dir=$1 listen=$2 socket=$3 binding=${4:-unix:$1/binding.sock}
 source=$(cd "$(dirname "$0")/../nginx" && pwd)
 
-case $dir$listen$socket in
-*[!A-Za-z0-9_./:@%+=,-]*) echo "front.sh: nginx takes no spaces or signs in these: $dir $listen $socket" >&2; exit 64 ;;
+case $dir$listen$socket$binding in
+*[!A-Za-z0-9_./:@%+=,-]*) echo "front.sh: nginx takes no spaces or signs in these: $*" >&2; exit 64 ;;
 esac
 
 # An ordinary user's PATH has no sbin.
@@ -25,8 +26,9 @@ umask 022	# www-data has to get through
 mkdir -p "$dir/log" "$dir/run" "$dir/tmp" "$dir/nginx"
 for file in "$source"/*.conf; do
 	sed -e "s|unix:/run/tmakv/tmakv\\.sock|unix:$socket|" -e "s|listen 127\\.0\\.0\\.1:8480|listen $listen|" \
-		"$file" >"$dir/nginx/${file##*/}"
+		-e "s|listen 127\\.0\\.0\\.1:8482|listen $binding|" "$file" >"$dir/nginx/${file##*/}"
 done
+rm -f "$dir/binding.sock"	# nginx does not take over what one that was killed has left
 
 # As root the workers are www-data, as on any Debian: tmakvd's socket lets that group in, and a
 # front server that reads what strangers send should not be root. An ordinary user stays one.

@@ -270,9 +270,15 @@ ask() {
 		set -- -X "$method" "$@"
 	fi
 	: >"$work/body"
-	status=$(curl -sS --path-as-is --globoff --max-time $((wait_s * 2)) --unix-socket "$work/f" \
+	status=$(curl -sS --path-as-is --globoff --max-time $((wait_s * 2)) --unix-socket "${ask_socket:-$work/f}" \
 		-o "$work/body" -D "$work/headers" -w '%{http_code}' "$@" "http://tmakv$path" 2>"$work/curl.log") ||
 		fail "curl: $(cat "$work/curl.log")"
+}
+
+# at_binding COMMAND... - what COMMAND asks goes to the binding door: at_binding as_server GET /key
+at_binding() {
+	local ask_socket=$work/front/binding.sock
+	"$@"
 }
 
 # as_server ARGUMENTS... / as_user JWT ARGUMENTS... - ask with the API key, or as a user. The

@@ -12,6 +12,25 @@ expect_front_error() {
 	jq -e '.success == false and (.error | type) == "string"' "$work/body" >/dev/null || fail "the body is no envelope"
 }
 
+# The same on the REST door, in Cloudflare's envelope and with its numbers.
+expect_rest_error() {
+	expect "$1" '"success":false'
+	expect_header Content-Type application/json
+	expect_header Access-Control-Allow-Origin '*'
+	expect_header X-Request-Id
+	jq -e --argjson code "$2" 'keys == ["errors", "messages", "result", "success"] and .result == null and
+		.messages == [] and (.errors | length) == 1 and .errors[0].code == $code and
+		(.errors[0].message | type) == "string"' "$work/body" >/dev/null || fail "not $2: $(cat "$work/body")"
+}
+
+# On the binding door: a sentence, whatever follows.
+expect_plain_error() {
+	expect "$1"
+	expect_header Content-Type text/plain
+	expect_header X-Request-Id
+	grep -qE '^[a-z0-9].*[a-z0-9]$' "$work/body" || fail "no sentence: $(cat "$work/body")"
+}
+
 start
 
 it "answers 400 to a broken escape"
@@ -57,6 +76,37 @@ for path in / /nothing/here /sdk /sdk/v2/kv/a /kvx /p /client/v4; do
 	expect_error 400 no_such_route
 done
 
+it "speaks as Cloudflare does where its clients ask, whatever is wrong"
+rest=/client/v4/accounts/a/storage/kv/namespaces/b/values
+ask GET "$rest/%zz"
+expect_rest_error 400 10029
+ask GET "$rest/a%00b"
+expect_rest_error 400 10029
+ask TRACE "$rest/a"
+expect_rest_error 405 7001
+expect_header Allow
+ask GET "$rest/$(printf '%017000d' 0)"
+expect_rest_error 414 10030
+ask GET "$rest/a" -H "$(printf 'X-Long: %017000d' 0)"
+expect_rest_error 431 10029
+truncate -s 105906177 "$work/large"
+as_server PUT "$rest/a" -T "$work/large"
+expect_rest_error 413 10024
+# Only that path, and nothing that only looks like it.
+ask GET '/client/v4?x=%zz' && expect 400
+for path in /client/v40/%zz /x/client/v4/%zz '/%zz?/client/v4/'; do
+	ask GET "$path"
+	expect_front_error 400 bad_request
+done
+
+it "speaks plainly on the binding door"
+truncate -s 27262977 "$work/large"
+at_binding as_server PUT /large -T "$work/large"
+expect_plain_error 413
+rm "$work/large"
+at_binding as_server TRACE /a
+expect 405
+
 it "lets the server's own errors through untouched"
 as_server GET /sdk/v1/kv/nothing
 expect_error 404 key_not_found
@@ -84,7 +134,13 @@ expect_front_error 502 unavailable
 expect_header Retry-After 1
 head -c 5000000 /dev/zero >"$work/large"
 as_server PUT /client/v4/a --data-binary "@$work/large"
-expect_front_error 502 unavailable
+expect_rest_error 502 10001
+expect_header Retry-After 1
+at_binding as_server GET /a
+expect_plain_error 502
+expect_header Retry-After 1
+at_binding as_server PUT /a --data-binary "@$work/large"
+expect_plain_error 502
 
 it "logs neither paths nor queries nor credentials"
 as_server GET '/sdk/v1/kv?prefix=a-key-of-somebody'

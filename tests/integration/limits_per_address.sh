@@ -7,7 +7,7 @@
 make_work
 mkdir "$work/tree"
 cp -r "$top_srcdir/nginx" "$top_srcdir/conf" "$work/tree"
-sed -E -i 's/^( *)#(limit_req|map |    |\})/\1\2/' "$work"/tree/nginx/tmakv*.conf
+sed -E -i 's/^( *)#(limit_req|map |    |\})/\1\2/' "$work"/tree/nginx/tmakv.conf "$work"/tree/nginx/tmakv-http.conf
 grep -q '^limit_req_zone' "$work/tree/nginx/tmakv-http.conf" || broken "there is no limit_req_zone line"
 
 start_server
@@ -38,5 +38,7 @@ expect_error 429 rate_limit
 it "does not limit who has some, nor preflights"
 until_refused 100 as_server GET /sdk/v1/kv/a && fail "a request with an API key was refused"
 expect_error 404 key_not_found
+printf 'X-Auth-Key: %s\n' "$API_KEY" >"$work/x-auth-key"
+until_refused 100 ask GET /client/v4/user -H "@$work/x-auth-key" && fail "a request with an X-Auth-Key was refused"
 until_refused 100 ask OPTIONS /sdk/v1/kv/a && fail "a preflight was refused"
 expect 204

@@ -222,6 +222,7 @@ class Server {
     this.front = await this.openFront('front');
     this.port = this.front.port;
     this.url = this.front.url;
+    this.binding = this.front.binding;
   }
 
   /**
@@ -240,9 +241,10 @@ class Server {
         writeFileSync(join(copy, 'nginx', file), edit(file, readFileSync(join(source, 'nginx', file), 'utf8')));
     }
     const port = await freePort();
+    const binding = join(this.dir, name, 'binding.sock');
     const log = join(this.dir, `${name === 'front' ? 'nginx' : name}.log`);
     const child = run(script, [join(this.dir, name), `127.0.0.1:${port}`, join(this.dir, 's')], log);
-    Object.assign(child, { port, url: `http://127.0.0.1:${port}`, end: () => end(child, 'SIGTERM') });
+    Object.assign(child, { port, binding, url: `http://127.0.0.1:${port}`, end: () => end(child, 'SIGTERM') });
     this.fronts.push(child);
     await until('nginx answers', () => {
       if (child.how) throw new Error(`nginx ended: ${JSON.stringify(child.how)}\n${readFileSync(log)}${this.log()}`);
@@ -253,20 +255,22 @@ class Server {
 
   /**
    * One request, its path exactly as told. AS: whose token stands behind "Bearer" (the project's API key;
-   * null for nobody's). PORT: another front's.
+   * null for nobody's). PORT: another front's. SOCKET: a Unix socket in its place, as that of the binding door
+   * (kv.binding).
    */
-  ask(method, path, { as = this.apiKey, headers = {}, body, agent = this.agent, port = this.port } = {}) {
+  ask(method, path, { as = this.apiKey, headers = {}, body, agent = this.agent, port = this.port, socket } = {}) {
+    const where = socket ? { socketPath: socket } : { host: '127.0.0.1', port };
     // Node.js would send the body of a GET or DELETE without a word about its length.
     const length = body !== undefined && { 'Content-Length': Buffer.byteLength(body) };
     const all = { ...(as && { Authorization: `Bearer ${as}` }), ...length, ...headers };
     return new Promise((resolve, reject) => {
-      const request = httpRequest({ host: '127.0.0.1', port, method, path, headers: all, agent }, (response) => {
+      const request = httpRequest({ ...where, method, path, headers: all, agent }, (response) => {
         const pieces = [];
         response.on('data', (piece) => pieces.push(piece));
         response.on('error', reject);
         response.on('end', () => {
           const answer = new Answer(response.statusCode, response.headers, Buffer.concat(pieces));
-          resolve(Object.assign(answer, { isHead: method === 'HEAD' }));
+          resolve(Object.assign(answer, { isHead: method === 'HEAD', reason: response.statusMessage }));
         });
       });
       request.on('error', reject);
