@@ -397,10 +397,22 @@ static inline bool is_plain(struct str s)
 	return true;
 }
 
-void jtext_quote(struct buf *buf, struct str s)
+void jtext_escape(struct buf *buf, struct str s)
 {
 	const unsigned char *p = (const unsigned char *)s.p, *end = s.n == 0 ? p : p + s.n;
 
+	while (p < end) {
+		const unsigned char *stop = run_end(p, end, RUN_ANY);
+
+		buf_add(buf, str_make(p, (size_t)(stop - p)));
+		p = stop;
+		if (p < end)
+			quote_char(buf, *p++);
+	}
+}
+
+void jtext_quote(struct buf *buf, struct str s)
+{
 	/* Most names and many texts are plain. It takes this much at least, so asking for it fails no sooner. */
 	if (s.n <= SIZE_MAX - 2 && buf_reserve(buf, s.n + 2) && is_plain(s)) {
 		char *to = buf->p + buf->n;
@@ -413,14 +425,7 @@ void jtext_quote(struct buf *buf, struct str s)
 		return;
 	}
 	buf_add_char(buf, '"');
-	while (p < end) {
-		const unsigned char *stop = run_end(p, end, RUN_ANY);
-
-		buf_add(buf, str_make(p, (size_t)(stop - p)));
-		p = stop;
-		if (p < end)
-			quote_char(buf, *p++);
-	}
+	jtext_escape(buf, s);
 	buf_add_char(buf, '"');
 }
 

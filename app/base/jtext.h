@@ -30,6 +30,9 @@ bool jtext_check(struct str text, size_t *bad_at);
  */
 void jtext_quote(struct buf *buf, struct str s);
 
+/* jtext_escape - the inside of that string: what is quoted piece by piece may be cut anywhere. */
+void jtext_escape(struct buf *buf, struct str s);
+
 /* jtext_quoted_len - the bytes jtext_quote would add. */
 size_t jtext_quoted_len(struct str s);
 
