@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/b64.h"
+#include "base/buf.h"
 #include "base/rc.h"
 #include "base/str.h"
 #include "store/commit.h"
@@ -65,6 +67,7 @@ struct kv_put {
 	uint64_t owner;
 	int64_t write_limit;		/* writes per second of this key; 0: none */
 	int64_t now;
+	bool counted;			/* against the write limit, already */
 };
 /* RC_OK with op->answer; RC_WRITE_LIMIT; RC_STORAGE_FULL. */
 commit_apply kv_put_apply;
@@ -76,8 +79,22 @@ struct kv_delete {
 	struct str key;
 	int64_t write_limit;
 	int64_t now;
+	bool counted;
 };
 commit_apply kv_delete_apply;
+
+/*
+ * A slice of many: N puts, or N deletes, in one operation; KV_SLICE_BYTES of them together, or a single one. They
+ * happen together, but for those whose key is over its write limit: bit I of op->answer.writes is set when change I
+ * was left out for that. RC_STORAGE_FULL, RC_STORE: none has happened.
+ */
+enum { KV_SLICE_ITEMS = 64, KV_SLICE_BYTES = 1 << 20 };
+struct kv_slice {
+	struct kv_put *puts;		/* or */
+	struct kv_delete *deletes;
+	size_t n;
+};
+commit_apply kv_slice_put_apply, kv_slice_delete_apply;
 
 /* One name of a list. */
 struct kv_name {
@@ -105,5 +122,14 @@ struct kv_list {
 
 /* kv_list - names in the byte order of UTF-8. RC_OK, RC_NO_MEMORY, RC_STORE. Any thread. */
 enum rc kv_list(struct kv *kv, struct kv_list *list, struct arena *arena) MUST_USE;
+
+/*
+ * kv_cursor_write - where the page after LIST, which is not complete, begins: a text to send back.
+ * kv_cursor_read  - the other way: sets LIST->after, whose project and prefix are set. RC_BAD_CURSOR when TEXT is
+ *                   not one that this installation made for a list of just that project and prefix.
+ */
+enum { KV_CURSOR_MAX = B64URL_LEN(1 + 8 + KV_KEY_MAX) };
+void kv_cursor_write(const struct kv *kv, const struct kv_list *list, struct buf *out);
+enum rc kv_cursor_read(const struct kv *kv, struct str text, struct arena *arena, struct kv_list *list) MUST_USE;
 
 #endif

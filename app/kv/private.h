@@ -12,6 +12,7 @@
 struct kv {
 	struct store *store;
 	struct limiter *limiter;	/* the committer's */
+	struct hash_key cursor_key;	/* kept in the store: cursors outlive a restart */
 };
 
 /* A key as it is stored: the project's number in front keeps projects apart and in one piece. */
@@ -34,6 +35,13 @@ struct str expiry_key(int64_t expires_at, struct str stored, char out[EXPIRY_KEY
  * STORED is its key, ENTRY what is stored under it.
  */
 enum rc entry_erase(struct store_txn *txn, struct str stored, const struct entry *entry) MUST_USE;
+
+/*
+ * put_one, delete_one - one change inside a transaction, as kv_put_apply and kv_delete_apply make it; *WRITES is the
+ * key's counter behind it. Nothing has changed when it answers RC_WRITE_LIMIT or RC_STORAGE_FULL.
+ */
+enum rc put_one(struct store_txn *txn, struct kv_put *put, uint64_t *writes) MUST_USE;
+enum rc delete_one(struct store_txn *txn, struct kv_delete *del, uint64_t *writes) MUST_USE;
 
 /* sweep_apply - for the sweeper: a slice of what has expired. */
 commit_apply sweep_apply;

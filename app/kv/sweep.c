@@ -60,14 +60,18 @@ enum rc kv_open(struct kv **out, struct store *store)
 {
 	static commit_apply *const sweeps[] = { sweep_apply };
 	struct kv *kv = calloc(1, sizeof *kv);
+	enum rc rc;
 
 	if (kv == NULL)
 		return RC_NO_MEMORY;
 	kv->store = store;
 	kv->limiter = limiter_new();
-	if (kv->limiter == NULL || !store_sweeper_start(store, sweeps, 1, kv)) {
+	rc = store_meta_random(store, "cursor_key", &kv->cursor_key, sizeof kv->cursor_key);
+	if (rc == RC_OK && (kv->limiter == NULL || !store_sweeper_start(store, sweeps, 1, kv)))
+		rc = RC_NO_MEMORY;
+	if (rc != RC_OK) {
 		kv_close(kv);
-		return RC_NO_MEMORY;
+		return rc;
 	}
 	*out = kv;
 	return RC_OK;

@@ -83,12 +83,25 @@ static enum rc entry_put(struct store_txn *txn, struct str stored, const struct 
 	return rc;
 }
 
-static enum rc limit_ask(struct kv *kv, struct str stored, int64_t limit)
+/* Ask once: a write that runs again, because the batch was undone, has been counted already. */
+static enum rc limit_ask(struct kv *kv, struct str stored, int64_t limit, bool *counted)
 {
-	if (limiter_ask(kv->limiter, stored, (uint64_t)limit, clock_mono_us()))
+	if (*counted || limiter_ask(kv->limiter, stored, (uint64_t)limit, clock_mono_us())) {
+		*counted = true;
 		return RC_OK;
+	}
 	metric_add(metric_slot(), METRIC_WRITE_LIMITED, 1);
 	return RC_WRITE_LIMIT;
+}
+
+/* RC is how the write ended: one that did not happen is not counted. RC_BUSY: it will be run again. */
+static enum rc limit_settle(struct kv *kv, struct str stored, enum rc rc, bool *counted)
+{
+	if (rc != RC_OK && rc != RC_BUSY && *counted) {
+		limiter_give_back(kv->limiter, stored);
+		*counted = false;
+	}
+	return rc;
 }
 
 /* ---- put ---- */
@@ -110,9 +123,8 @@ static void entry_make(const struct kv_put *put, uint64_t version, uint64_t writ
 	entry_place(entry);
 }
 
-enum rc kv_put_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+enum rc put_one(struct store_txn *txn, struct kv_put *put, uint64_t *writes)
 {
-	struct kv_put *put = arg;
 	char key[KEY_STORED_MAX], old_record[STORE_INLINE_MAX];
 	struct str stored = key_stored(put->project, put->key, key);
 	struct entry old, entry;
@@ -125,23 +137,25 @@ enum rc kv_put_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 	alive = there && !entry_is_expired(&old, put->now);
 	if (store_txn_is_full(txn))
 		return RC_STORAGE_FULL;
-	if ((rc = limit_ask(put->kv, stored, put->write_limit)) != RC_OK)
+	if ((rc = limit_ask(put->kv, stored, put->write_limit, &put->counted)) != RC_OK)
 		return rc;
 	entry_make(put, store_txn_version(txn), alive ? old.writes + 1 : 1, &entry);
-	op->answer.writes = entry.writes;
+	*writes = entry.writes;
 	rc = there ? belongings_erase(txn, stored, &old) : RC_OK;
 	if (rc == RC_OK)
 		rc = entry_put(txn, stored, &entry, put->value, put->metadata);
-	if (rc != RC_OK)
-		limiter_give_back(put->kv->limiter, stored);
-	return rc;
+	return limit_settle(put->kv, stored, rc, &put->counted);
+}
+
+enum rc kv_put_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	return put_one(txn, arg, &op->answer.writes);
 }
 
 /* ---- delete ---- */
 
-enum rc kv_delete_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+enum rc delete_one(struct store_txn *txn, struct kv_delete *del, uint64_t *writes)
 {
-	struct kv_delete *del = arg;
 	char key[KEY_STORED_MAX], record[STORE_INLINE_MAX];
 	struct str stored = key_stored(del->project, del->key, key);
 	struct entry entry;
@@ -150,11 +164,13 @@ enum rc kv_delete_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 	/* The dead are the sweeper's. */
 	if (rc == RC_KEY_NOT_FOUND || (rc == RC_OK && entry_is_expired(&entry, del->now)))
 		return RC_OK;
-	if (rc != RC_OK || (rc = limit_ask(del->kv, stored, del->write_limit)) != RC_OK)
+	if (rc != RC_OK || (rc = limit_ask(del->kv, stored, del->write_limit, &del->counted)) != RC_OK)
 		return rc;
-	op->answer.writes = entry.writes + 1;
-	rc = entry_erase(txn, stored, &entry);
-	if (rc != RC_OK)
-		limiter_give_back(del->kv->limiter, stored);
-	return rc;
+	*writes = entry.writes + 1;
+	return limit_settle(del->kv, stored, entry_erase(txn, stored, &entry), &del->counted);
+}
+
+enum rc kv_delete_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	return delete_one(txn, arg, &op->answer.writes);
 }

@@ -39,6 +39,16 @@ void commit_op_init(struct commit_op *op, commit_apply *apply, void *arg, size_t
 	op->has_request_id = hex_decode(request_id, op->request_id, sizeof op->request_id);
 }
 
+void commit_op_part(struct commit_op *op, uint64_t i)
+{
+	uint64_t low;
+
+	/* Ids are random: one more or less is nobody's. */
+	memcpy(&low, op->request_id + sizeof op->request_id - sizeof low, sizeof low);
+	low += i + 1;
+	memcpy(op->request_id + sizeof op->request_id - sizeof low, &low, sizeof low);
+}
+
 void commit_submit(struct store *store, struct commit_client *client, struct commit_op *first)
 {
 	struct commit_op **tail = &first;
@@ -132,6 +142,11 @@ static uint64_t next_version(struct store *store)
 
 	store->last_version = now > store->last_version ? now : store->last_version + 1;
 	return store->last_version;
+}
+
+void store_txn_advance(struct store_txn *txn)
+{
+	txn->version = next_version(txn->store);
 }
 
 /*

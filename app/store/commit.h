@@ -65,6 +65,12 @@ struct commit_op {
 void commit_op_init(struct commit_op *op, commit_apply *apply, void *arg, size_t cost,
 		    struct str request_id);
 
+/*
+ * commit_op_part - OP is part I of a request that makes several operations: it is remembered by itself, and
+ * recognised when the request is repeated. After commit_op_init().
+ */
+void commit_op_part(struct commit_op *op, uint64_t i);
+
 /* Somebody who queues writes and is woken when some are finished, or awaited versions are flushed. */
 struct commit_client {
 	void (*wake)(struct commit_client *);	/* from the committer; must not block */
@@ -119,6 +125,9 @@ enum rc store_txn_usage(struct store_txn *txn, uint32_t project, uint64_t user,
 
 /* store_txn_version - this write's version: greater than all before it, in microseconds since 1970 or so. */
 uint64_t store_txn_version(const struct store_txn *txn);
+
+/* store_txn_advance - what follows in this operation is another write, with a version of its own. */
+void store_txn_advance(struct store_txn *txn);
 
 /* store_txn_is_full - there is too little space: refuse what grows with RC_STORAGE_FULL. */
 bool store_txn_is_full(const struct store_txn *txn);

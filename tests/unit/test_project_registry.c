@@ -297,10 +297,98 @@ static void no_secret_is_stored_as_it_is(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+static const struct project *titled(const char *title)
+{
+	const struct project *project = NULL;
+
+	assert_int_equal(project_create_titled(registry, str_c(title), &project), RC_OK);
+	assert_true(str_eq(project_title(project), str_c(title)));
+	return project;
+}
+
+static void a_title_gives_the_project_its_name(void **state)
+{
+	static const struct { const char *title, *name; } rows[] = {
+		{ "shop", "shop" }, { "My Shop", "my-shop" }, { "MY_KV", "my-kv" }, { "  --x-- ", "x" },
+		{ "Магазин", "project" }, { "my shop", "my-shop-2" }, { "Shop", "shop-2" },
+		{ "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef-2" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const struct project *project = titled(rows[i].title);
+
+		assert_string_equal(project->name, rows[i].name);
+		expect_found(str_c(rows[i].name), project);
+		project_unref(project);
+	}
+	restart();
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const struct project *project = registry_find(registry, str_c(rows[i].name));
+
+		assert_true(str_eq(project_title(project), str_c(rows[i].title)));
+		project_unref(project);
+	}
+}
+
+static void a_title_has_1_to_512_bytes_and_is_one_projects_only(void **state)
+{
+	const struct project *project;
+	char longest[513];
+
+	(void)state;
+	memset(longest, 't', sizeof longest);
+	assert_int_equal(project_create_titled(registry, STR_LIT(""), &project), RC_BAD_TITLE);
+	assert_int_equal(project_create_titled(registry, STR_LIT("a\0b"), &project), RC_BAD_TITLE);
+	assert_int_equal(project_create_titled(registry, STR_LIT("\xff"), &project), RC_BAD_TITLE);
+	assert_int_equal(project_create_titled(registry, str_make(longest, 513), &project), RC_BAD_TITLE);
+	for (size_t n = 511; n <= 512; n++) {
+		assert_int_equal(project_create_titled(registry, str_make(longest, n), &project), RC_OK);
+		project_unref(project);
+		assert_int_equal(project_create_titled(registry, str_make(longest, n), &project), RC_CONFLICT);
+	}
+	project_unref(create("taken"));
+	assert_int_equal(project_create_titled(registry, STR_LIT("taken"), &project), RC_CONFLICT);
+}
+
+static void another_title_is_another_name(void **state)
+{
+	const struct project *project = titled("One"), *other = titled("Two"), *now;
+
+	(void)state;
+	assert_int_equal(project_retitle(registry, str_c(project->id), STR_LIT("Two")), RC_CONFLICT);
+	assert_int_equal(project_retitle(registry, str_c(project->id), STR_LIT("one")), RC_OK);
+	now = registry_find(registry, str_c(project->id));
+	assert_string_equal(now->name, "one");
+	assert_string_equal(now->title, "");
+	project_unref(now);
+	assert_int_equal(project_rename(registry, str_c(other->id), STR_LIT("three")), RC_OK);
+	now = registry_find(registry, STR_LIT("three"));
+	assert_true(str_eq(project_title(now), STR_LIT("three")));
+	project_unref(now);
+	project_unref(project);
+	project_unref(other);
+}
+
+static void the_account_is_the_same_ever_after(void **state)
+{
+	char before[ACCOUNT_ID_LEN + 1];
+
+	(void)state;
+	strcpy(before, registry_account(registry));
+	assert_int_equal(strspn(before, "0123456789abcdef"), ACCOUNT_ID_LEN);
+	restart();
+	assert_string_equal(registry_account(registry), before);
+}
+
 int main(void)
 {
 #define OVER_A_STORE(test) cmocka_unit_test_setup_teardown(test, start, stop)
 	const struct CMUnitTest tests[] = {
+		OVER_A_STORE(a_title_gives_the_project_its_name),
+		OVER_A_STORE(a_title_has_1_to_512_bytes_and_is_one_projects_only),
+		OVER_A_STORE(another_title_is_another_name),
+		OVER_A_STORE(the_account_is_the_same_ever_after),
 		OVER_A_STORE(a_project_is_found_by_uuid_digits_and_name),
 		OVER_A_STORE(everything_is_there_after_a_restart),
 		OVER_A_STORE(a_changed_default_reaches_old_projects),
