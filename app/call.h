@@ -49,10 +49,12 @@ struct call {
 	int64_t now;			/* seconds since 1970, when the request came */
 	uint64_t started_us;		/* monotonic */
 	bool slow;			/* running in the slow lane */
-	bool is_operator;		/* over the control socket: whoever asks may do everything */
+	bool is_operator;		/* from the control socket: the operator, without a credential */
 
 	const struct route *route;	/* NULL until one is found */
-	struct str rest;		/* raw path behind the route's prefix: the undecoded key */
+	const char *op_name;		/* the route's, for the texts of errors; NULL: none */
+	struct str key;			/* what stands in the path for each, undecoded */
+	struct str account, name_space;
 	struct caller caller;
 	struct str detail;		/* a better sentence for the error; empty: the table's */
 

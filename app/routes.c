@@ -11,61 +11,162 @@
 #include "routes.h"
 
 #define GET_HEAD (METHOD_GET | METHOD_HEAD)
-#define KEY "{key}"
+#define ROWS(routes) routes, sizeof routes / sizeof routes[0]
 
-static const struct route routes[] = {
-	/* door         methods        path                       right        handler */
-	{ DOOR_PUBLIC, GET_HEAD,      "/sdk/v1/kv/" KEY,         RIGHT_READ,  sdk_get },
-	{ DOOR_PUBLIC, METHOD_PUT,    "/sdk/v1/kv/" KEY,         RIGHT_WRITE, sdk_put },
-	{ DOOR_PUBLIC, METHOD_DELETE, "/sdk/v1/kv/" KEY,         RIGHT_WRITE, sdk_delete },
-	{ DOOR_PUBLIC, GET_HEAD,      "/sdk/v1/kv",              RIGHT_READ,  sdk_list },
-	{ DOOR_PUBLIC, METHOD_POST,   "/sdk/v1/auth/validate",   RIGHT_NONE,  sign_in_validate },
-	{ DOOR_PUBLIC, GET_HEAD,      "/.well-known/jwks.json",  RIGHT_NONE,  sign_in_jwks },
-	{ DOOR_PUBLIC, GET_HEAD,      "/kv/" KEY,                RIGHT_READ,  sdk_get },
-	{ DOOR_PUBLIC, METHOD_PUT,    "/kv/" KEY,                RIGHT_WRITE, sdk_put },
-	{ DOOR_PUBLIC, METHOD_DELETE, "/kv/" KEY,                RIGHT_WRITE, sdk_delete },
-	{ DOOR_PUBLIC, GET_HEAD,      "/kv",                     RIGHT_READ,  sdk_list },
+/* Mini App pages. */
+static const struct route sdk_routes[] = {
+	/* methods       path                       right        handler */
+	{ GET_HEAD,      "/sdk/v1/kv/{key}",        RIGHT_READ,  sdk_get,          NULL },
+	{ METHOD_PUT,    "/sdk/v1/kv/{key}",        RIGHT_WRITE, sdk_put,          NULL },
+	{ METHOD_DELETE, "/sdk/v1/kv/{key}",        RIGHT_WRITE, sdk_delete,       NULL },
+	{ GET_HEAD,      "/sdk/v1/kv",              RIGHT_READ,  sdk_list,         NULL },
+	{ METHOD_POST,   "/sdk/v1/auth/validate",   RIGHT_NONE,  sign_in_validate, NULL },
+	{ GET_HEAD,      "/.well-known/jwks.json",  RIGHT_NONE,  sign_in_jwks,     NULL },
+	{ GET_HEAD,      "/kv/{key}",               RIGHT_READ,  sdk_get,          NULL },
+	{ METHOD_PUT,    "/kv/{key}",               RIGHT_WRITE, sdk_put,          NULL },
+	{ METHOD_DELETE, "/kv/{key}",               RIGHT_WRITE, sdk_delete,       NULL },
+	{ GET_HEAD,      "/kv",                     RIGHT_READ,  sdk_list,         NULL },
 };
-enum { N_ROUTES = sizeof routes / sizeof routes[0], REQUEST_ID_MAX = 64 };
 
-/* Whether PATH is the row's; *REST is then what stands in the place of {key}, undecoded. */
-static bool is_path_of(const struct route *route, struct str path, struct str *rest)
+/* Cloudflare's own clients. */
+#define V4 "/client/v4"
+#define ACCOUNT V4 "/accounts/{account}"
+#define ALL ACCOUNT "/storage/kv/namespaces"
+#define ONE ALL "/{namespace}"
+static const struct route rest_routes[] = {
+	/* methods       path                       right        handler                op */
+	{ GET_HEAD,      ONE "/values/{key}",       RIGHT_READ,  rest_get,              "get" },
+	{ METHOD_PUT,    ONE "/values/{key}",       RIGHT_WRITE, rest_put,              "put" },
+	{ METHOD_DELETE, ONE "/values/{key}",       RIGHT_WRITE, rest_delete,           "remove key" },
+	{ GET_HEAD,      ONE "/metadata/{key}",     RIGHT_READ,  rest_metadata,         "metadata" },
+	{ GET_HEAD,      ONE "/keys",               RIGHT_READ,  rest_list,             "list keys" },
+	{ METHOD_PUT,    ONE "/bulk",               RIGHT_WRITE, rest_bulk_put,         "put" },
+	{ METHOD_DELETE, ONE "/bulk",               RIGHT_WRITE, rest_bulk_delete,      "bulk remove keys" },
+	{ METHOD_POST,   ONE "/bulk/delete",        RIGHT_WRITE, rest_bulk_delete,      "bulk remove keys" },
+	{ METHOD_POST,   ONE "/bulk/get",           RIGHT_READ,  rest_bulk_get,         "bulk get keys" },
+	{ GET_HEAD,      ONE,                       RIGHT_READ,  rest_namespace_get,    "get namespace" },
+	{ METHOD_PUT,    ONE,                       RIGHT_ADMIN, rest_namespace_rename, "rename namespace" },
+	{ METHOD_DELETE, ONE,                       RIGHT_ADMIN, rest_namespace_delete, "remove namespace" },
+	{ GET_HEAD,      ALL,                       RIGHT_KEY,   rest_namespace_list,   "list namespaces" },
+	{ METHOD_POST,   ALL,                       RIGHT_ADMIN, rest_namespace_create, "create namespace" },
+	{ GET_HEAD,      V4 "/user",                RIGHT_KEY,   rest_user,             NULL },
+	{ GET_HEAD,      V4 "/user/tokens/verify",  RIGHT_KEY,   rest_verify,           NULL },
+	{ GET_HEAD,      V4 "/accounts",            RIGHT_KEY,   rest_accounts,         NULL },
+	{ GET_HEAD,      ACCOUNT,                   RIGHT_KEY,   rest_account,          NULL },
+	{ GET_HEAD,      V4 "/memberships",         RIGHT_KEY,   rest_memberships,      NULL },
+};
+
+/* workerd, for env.KV. */
+static const struct route binding_routes[] = {
+	/* methods       path                       right        handler */
+	{ GET_HEAD,      "/",                       RIGHT_READ,  binding_list,          NULL },
+	{ METHOD_POST,   "/bulk/get",               RIGHT_READ,  binding_bulk_get,      NULL },
+	{ GET_HEAD,      "/{key}",                  RIGHT_READ,  binding_get,           NULL },
+	{ METHOD_PUT,    "/{key}",                  RIGHT_WRITE, binding_put,           NULL },
+	{ METHOD_DELETE, "/{key}",                  RIGHT_WRITE, binding_delete,        NULL },
+};
+
+/* The ways of speaking: which paths are whose, and who shapes what they have in common. */
+static const struct dialect {
+	enum door door;
+	const char *root;	/* paths that begin so; the first row that fits counts */
+	const struct route *routes;
+	size_t n_routes;
+	enum rc (*admit)(struct call *call);		/* who is asking, and in which project */
+	void (*error)(struct call *call, enum rc rc);
+} dialects[] = {
+	{ DOOR_PUBLIC,   V4, ROWS(rest_routes),      rest_admit,    rest_error },
+	{ DOOR_PUBLIC,   "", ROWS(sdk_routes),       sdk_admit,     sdk_error },
+	{ DOOR_BINDING,  "", ROWS(binding_routes),   binding_admit, binding_error },
+	{ DOOR_OPERATOR, "", NULL, 0,                sdk_admit,     sdk_error },
+};
+enum { REQUEST_ID_MAX = 64 };
+
+static const struct dialect *dialect_of(const struct request *request)
 {
-	struct str pattern = str_c(route->path);
-	size_t fixed = pattern.n;
+	const struct dialect *dialect = dialects;
 
-	if (fixed > sizeof KEY - 1 && str_eq(str_skip(pattern, fixed - (sizeof KEY - 1)), STR_LIT(KEY)))
-		fixed -= sizeof KEY - 1;
-	if (!str_starts(path, str_make(pattern.p, fixed)) || (fixed == pattern.n && path.n != fixed))
-		return false;
-	*rest = str_skip(path, fixed);
-	return true;
+	while (dialect->door != request->door || !str_starts(request->path, str_c(dialect->root)))
+		dialect++;
+	return dialect;
+}
+
+/* ---- paths ---- */
+
+/* What stands in the places of a row's {names}, undecoded. */
+struct places {
+	struct str account, name_space, key;
+};
+
+/* The segment that PATTERN's "{name}" stands for, cut off PATH; false when there is none. */
+static bool take_place(const char **pattern, struct str *path, struct places *places)
+{
+	struct str name = str_make(*pattern, strcspn(*pattern, "}") + 1), segment, rest;
+
+	*pattern += name.n;
+	if (str_eq(name, STR_LIT("{key}"))) {
+		places->key = *path;
+		*path = str_skip(*path, path->n);
+		return true;
+	}
+	str_cut(*path, '/', &segment, &rest);
+	*(str_eq(name, STR_LIT("{account}")) ? &places->account : &places->name_space) = segment;
+	*path = str_skip(*path, segment.n);
+	return segment.n != 0;
+}
+
+/* Whether PATH is the row's. */
+static bool is_path_of(const struct route *route, struct str path, struct places *places)
+{
+	const char *pattern = route->path;
+
+	while (*pattern != '\0') {
+		if (*pattern == '{') {
+			if (!take_place(&pattern, &path, places))
+				return false;
+		} else if (path.n != 0 && *path.p == *pattern) {
+			path = str_skip(path, 1);
+			pattern++;
+		} else {
+			return false;
+		}
+	}
+	return path.n == 0;
 }
 
 /* The methods that the path takes, over all its rows; 0: nothing is there. */
 static unsigned methods_of(const struct call *call)
 {
+	const struct dialect *dialect = dialect_of(&call->request);
+	struct places places;
 	unsigned methods = 0;
-	struct str rest;
 
-	for (size_t i = 0; i < N_ROUTES; i++)
-		if (routes[i].door == call->request.door && is_path_of(&routes[i], call->request.path, &rest))
-			methods |= routes[i].methods;
+	for (size_t i = 0; i < dialect->n_routes; i++)
+		if (is_path_of(&dialect->routes[i], call->request.path, &places))
+			methods |= dialect->routes[i].methods;
 	return methods;
 }
 
-static enum rc route_find(struct call *call)
+static enum rc route_find(struct call *call, const struct dialect *dialect)
 {
-	for (size_t i = 0; i < N_ROUTES; i++)
-		if (routes[i].door == call->request.door && (routes[i].methods & call->request.method) &&
-		    is_path_of(&routes[i], call->request.path, &call->rest)) {
-			call->route = &routes[i];
+	struct places places = { .account.n = 0 };
+
+	for (size_t i = 0; i < dialect->n_routes; i++) {
+		const struct route *route = &dialect->routes[i];
+
+		if ((route->methods & call->request.method) && is_path_of(route, call->request.path, &places)) {
+			call->route = route;
+			call->op_name = route->op;
+			call->key = places.key;
+			call->account = places.account;
+			call->name_space = places.name_space;
 			return RC_OK;
 		}
+	}
 	return methods_of(call) != 0 ? RC_METHOD_NOT_ALLOWED : RC_NO_SUCH_ROUTE;
 }
 
-/* ---- headers that every reply of the public door has ---- */
+/* ---- headers that every reply has ---- */
 
 static bool is_plain(struct str id)
 {
@@ -77,13 +178,19 @@ static bool is_plain(struct str id)
 }
 
 /* Tokens travel in a header and there are no cookies, so any page may ask: it has nothing to steal. */
+static void allow_any_origin(struct call *call)
+{
+	reply_header(&call->reply, "Access-Control-Allow-Origin", STR_LIT("*"));
+	reply_header(&call->reply, "Access-Control-Expose-Headers",
+		     STR_LIT("ETag, X-KV-Writes, Retry-After, X-Request-Id"));
+}
+
 static void reply_begin(struct call *call)
 {
 	reply_init(&call->reply);
 	call->reply.without_body = call->request.method == METHOD_HEAD;
-	reply_header(&call->reply, "Access-Control-Allow-Origin", STR_LIT("*"));
-	reply_header(&call->reply, "Access-Control-Expose-Headers",
-		     STR_LIT("ETag, X-KV-Writes, Retry-After, X-Request-Id"));
+	if (call->request.door == DOOR_PUBLIC)
+		allow_any_origin(call);
 	if (is_plain(call->request.request_id))
 		reply_header(&call->reply, "X-Request-Id", call->request.request_id);
 }
@@ -103,25 +210,25 @@ static enum rc preflight(struct call *call)
 
 /* ---- the walk ---- */
 
-static enum rc admit(struct call *call)
+static enum rc admit(struct call *call, const struct dialect *dialect)
 {
-	const struct app *app = call->app;
 	enum rc rc;
 
 	if (call->route->right == RIGHT_NONE)
 		return RC_OK;
-	rc = auth_caller(app->auth, app->registry, &call->request, call->now, call->arena, &call->caller);
+	rc = dialect->admit(call);
 	return rc == RC_OK ? auth_allows(&call->caller, call->route->right) : rc;
 }
 
 enum rc routes_run(struct call *call)
 {
+	const struct dialect *dialect = dialect_of(&call->request);
 	enum rc rc;
 
 	reply_begin(call);
-	if (call->request.method == METHOD_OPTIONS)
+	if (call->request.method == METHOD_OPTIONS && call->request.door == DOOR_PUBLIC)
 		return preflight(call);
-	if ((rc = route_find(call)) == RC_OK && (rc = admit(call)) == RC_OK)
+	if ((rc = route_find(call, dialect)) == RC_OK && (rc = admit(call, dialect)) == RC_OK)
 		rc = call->route->handler(call);
 	if (rc == RC_SLOW) {
 		/* It starts again from the beginning, in another thread. */
@@ -151,11 +258,12 @@ void routes_error(struct call *call, enum rc rc)
 	reply_begin(call);
 	reply_header(&call->reply, "Cache-Control", STR_LIT("no-store"));
 	if (rc == RC_METHOD_NOT_ALLOWED) {
-		method_names(methods_of(call) | METHOD_OPTIONS, allow, sizeof allow);
+		method_names(methods_of(call) | (call->request.door == DOOR_PUBLIC ? METHOD_OPTIONS : 0),
+			     allow, sizeof allow);
 		reply_header(&call->reply, "Allow", arena_dup(call->arena, str_c(allow)));
 	}
 	call->outcome = rc;
-	reply_error(&call->reply, rc, call->detail, call->arena);
+	dialect_of(&call->request)->error(call, rc);
 }
 
 void routes_clear(struct call *call)

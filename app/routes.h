@@ -8,11 +8,11 @@
 #include "call.h"
 
 struct route {
-	enum door door;
 	unsigned methods;	/* mask of enum method */
-	const char *path;	/* as people write it: "/kv/{key}" */
+	const char *path;	/* as people write it: "/kv/{key}"; {key} takes all that is left, others one segment */
 	enum right right;
 	enum rc (*handler)(struct call *);
+	const char *op;		/* what it is called in the error texts of Cloudflare's clients; NULL: nothing */
 };
 
 /*

@@ -9,6 +9,17 @@
 
 struct call;
 
+/*
+ * What all requests of a door have in common: _admit names the caller and their project (call->caller), _error
+ * shapes an error, whose status and words follow from RC and call->detail.
+ */
+enum rc sdk_admit(struct call *call) MUST_USE;
+enum rc rest_admit(struct call *call) MUST_USE;
+enum rc binding_admit(struct call *call) MUST_USE;
+void sdk_error(struct call *call, enum rc rc);
+void rest_error(struct call *call, enum rc rc);
+void binding_error(struct call *call, enum rc rc);
+
 /* sign_in.c: POST /sdk/v1/auth/validate, GET /.well-known/jwks.json */
 enum rc sign_in_validate(struct call *call) MUST_USE;
 enum rc sign_in_jwks(struct call *call) MUST_USE;
@@ -18,5 +29,38 @@ enum rc sdk_get(struct call *call) MUST_USE;
 enum rc sdk_put(struct call *call) MUST_USE;
 enum rc sdk_delete(struct call *call) MUST_USE;
 enum rc sdk_list(struct call *call) MUST_USE;
+
+/* rest.c: /client/v4/accounts/{account}/storage/kv/namespaces/{namespace}/values, metadata, keys */
+enum rc rest_get(struct call *call) MUST_USE;
+enum rc rest_put(struct call *call) MUST_USE;
+enum rc rest_delete(struct call *call) MUST_USE;
+enum rc rest_metadata(struct call *call) MUST_USE;
+enum rc rest_list(struct call *call) MUST_USE;
+
+/* rest_bulk.c, rest_bulk_get.c: many keys in one call */
+enum rc rest_bulk_put(struct call *call) MUST_USE;
+enum rc rest_bulk_delete(struct call *call) MUST_USE;
+enum rc rest_bulk_get(struct call *call) MUST_USE;
+
+/* rest_namespace.c: projects themselves */
+enum rc rest_namespace_list(struct call *call) MUST_USE;
+enum rc rest_namespace_create(struct call *call) MUST_USE;
+enum rc rest_namespace_get(struct call *call) MUST_USE;
+enum rc rest_namespace_rename(struct call *call) MUST_USE;
+enum rc rest_namespace_delete(struct call *call) MUST_USE;
+
+/* rest_account.c: who am I */
+enum rc rest_user(struct call *call) MUST_USE;
+enum rc rest_verify(struct call *call) MUST_USE;
+enum rc rest_account(struct call *call) MUST_USE;
+enum rc rest_accounts(struct call *call) MUST_USE;
+enum rc rest_memberships(struct call *call) MUST_USE;
+
+/* binding.c: what workerd asks for env.KV */
+enum rc binding_get(struct call *call) MUST_USE;
+enum rc binding_put(struct call *call) MUST_USE;
+enum rc binding_delete(struct call *call) MUST_USE;
+enum rc binding_list(struct call *call) MUST_USE;
+enum rc binding_bulk_get(struct call *call) MUST_USE;
 
 #endif

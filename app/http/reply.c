@@ -110,17 +110,26 @@ static struct str quoted_detail(struct str detail, struct arena *arena)
 	return str_make(NULL, 0);
 }
 
-void reply_error(struct reply *reply, enum rc rc, struct str detail, struct arena *arena)
+void reply_begin_error(struct reply *reply, int status)
 {
-	const struct rc_info *info = rc_info(rc);
-	struct str sentence = quoted_detail(detail, arena);
-
-	reply->status = info->status;
+	reply->status = status;
 	reply->reason = NULL;
 	reply->content_type = "application/json";
 	reply->n_parts = 0;
 	reply->next = NULL;
 	reply->stream_length = 0;
+	if (status == 401)
+		header_once(reply, "WWW-Authenticate", STR_LIT("Bearer realm=\"tmakv\""));
+	if (status == 429 || status == 503)
+		header_once(reply, "Retry-After", STR_LIT("1"));
+}
+
+void reply_error(struct reply *reply, enum rc rc, struct str detail, struct arena *arena)
+{
+	const struct rc_info *info = rc_info(rc);
+	struct str sentence = quoted_detail(detail, arena);
+
+	reply_begin_error(reply, info->status);
 	if (sentence.n != 0) {
 		reply_part(reply, STR_LIT("{\"success\":false,\"error\":"));
 		reply_part(reply, sentence);
@@ -133,11 +142,6 @@ void reply_error(struct reply *reply, enum rc rc, struct str detail, struct aren
 	}
 	reply_part(reply, str_c(info->code));
 	reply_part(reply, STR_LIT("\"}"));
-
-	if (info->status == 401)
-		header_once(reply, "WWW-Authenticate", STR_LIT("Bearer realm=\"tmakv\""));
-	if (info->status == 429 || info->status == 503)
-		header_once(reply, "Retry-After", STR_LIT("1"));
 }
 
 uint64_t reply_length(const struct reply *reply)

@@ -68,9 +68,14 @@ void reply_stream(struct reply *reply, uint64_t length, reply_next *next, void *
 void reply_data(struct reply *reply, struct str data);
 
 /*
+ * reply_begin_error - an error of STATUS, whatever its body will be: drops what was in REPLY, a stream too, but its
+ * headers, and adds Retry-After to 429 and 503, WWW-Authenticate to 401.
+ */
+void reply_begin_error(struct reply *reply, int status);
+
+/*
  * reply_error - the error envelope of RC: status, code, and DETAIL as the sentence, or the
- * table's when DETAIL is empty. Drops what was in REPLY, a stream too, but its headers. Adds Retry-After to
- * 429 and 503, WWW-Authenticate to 401.
+ * table's when DETAIL is empty. Begins with reply_begin_error().
  */
 void reply_error(struct reply *reply, enum rc rc, struct str detail, struct arena *arena);
 

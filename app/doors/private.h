@@ -1,0 +1,115 @@
+/*
+ * private.h - what the doors share: the same questions, whoever asks them.
+ *
+ *   shared.c   keys, versions, lists
+ *   wording.c  limits in the words that Cloudflare's clients know (REST and binding)
+ *   rest_*.c   the REST door has a file for each kind of thing
+ */
+#ifndef DOORS_PRIVATE_H
+#define DOORS_PRIVATE_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/rc.h"
+#include "base/str.h"
+#include "kv/kv.h"
+
+struct call;
+
+/* ---- shared.c ---- */
+
+/* door_key - the key that the path names, decoded once. RC_BAD_KEY, RC_KEY_TOO_LONG. */
+enum rc door_key(struct call *call, struct str *key) MUST_USE;
+
+/* door_version - the headers of a value: its version is the ETag, for it changes with every write; and its writes. */
+void door_version(struct call *call, uint64_t version, uint64_t writes);
+
+/* door_no_store - KV replies are nothing to keep. */
+void door_no_store(struct call *call);
+
+/*
+ * door_refuse_condition - RC_BAD_REQUEST for If-Match and If-None-Match on a write. A condition that is not held
+ * against the stored version must not look as if it were: the client would overwrite what it meant to spare.
+ */
+enum rc door_refuse_condition(struct call *call) MUST_USE;
+
+/* door_refuse_encoding - RC_UNSUPPORTED_ENCODING when the body is compressed: it would be kept so, and nobody told. */
+enum rc door_refuse_encoding(struct call *call) MUST_USE;
+
+/*
+ * door_put_of, door_delete_of - a change of the caller's project; its key, and of a put all else, is the door's to fill
+ * in. door_put, door_delete - the same in the arena; NULL without memory.
+ */
+struct kv_put door_put_of(const struct call *call);
+struct kv_delete door_delete_of(const struct call *call);
+struct kv_put *door_put(struct call *call);
+struct kv_delete *door_delete(struct call *call);
+
+/* door_kind - what VALUE is, for those who may write anything. */
+enum kind door_kind(struct str value);
+
+/* door_value - the whole body as PUT's value, of any bytes, and its kind. RC_VALUE_TOO_LARGE, with words, and body_read()'s. */
+enum rc door_value(struct call *call, struct kv_put *put) MUST_USE;
+
+/*
+ * door_get - KEY with its value in memory, whatever it takes; RC_VALUE_TOO_LARGE when that is more than MAX. Slow lane.
+ */
+enum rc door_get(struct call *call, struct str key, size_t max, struct kv_entry *entry, uint64_t *wait_version) MUST_USE;
+
+/*
+ * door_list - the page that the query asks for by prefix, cursor and LIMIT_NAME; the reply will wait for what it
+ * shows. RC_SLOW; RC_BAD_LIMIT, RC_BAD_CURSOR, RC_BAD_KEY or RC_KEY_TOO_LONG (the prefix).
+ */
+enum rc door_list(struct call *call, const char *limit_name, struct kv_list *list) MUST_USE;
+
+/* door_names - the names of LIST as a JSON array of objects; AS_TEXT: their metadata as strings of JSON. */
+enum { DOOR_LIST_TEXT_MAX = 16 << 20 };	/* a page of 1,000 names, each escaped at its worst, is below this */
+void door_names(struct buf *out, const struct kv_list *list, bool as_text);
+
+/* ---- wording.c ---- */
+
+/* cf_key - door_key(), its errors in Cloudflare's words. cf_key_check - the same for a key out of a body. */
+enum rc cf_key(struct call *call, struct str *key) MUST_USE;
+enum rc cf_key_check(struct call *call, struct str key) MUST_USE;
+
+/* A time to live as a request has it; the first that is there counts. */
+struct cf_expiry {
+	bool has_ttl, has_at;
+	int64_t ttl, at;
+};
+
+/* cf_expiry_check - the moment it means, 0: never. RC_BAD_TTL, RC_BAD_EXPIRATION, with words. */
+enum rc cf_expiry_check(struct call *call, const struct cf_expiry *expiry, int64_t *expires_at) MUST_USE;
+
+/* cf_expiry_of_query - the same of the parameters expiration and expiration_ttl. */
+enum rc cf_expiry_of_query(struct call *call, int64_t *expires_at) MUST_USE;
+
+/* cf_value_too_large - RC_VALUE_TOO_LARGE for a value of N bytes, with words. */
+enum rc cf_value_too_large(struct call *call, uint64_t n) MUST_USE;
+
+/* cf_metadata - TEXT as it will be stored: empty for none and for "null". RC_BAD_METADATA, RC_METADATA_TOO_LARGE. */
+enum rc cf_metadata(struct call *call, struct str text, struct str *metadata) MUST_USE;
+
+/* cf_list - door_list(), its errors in Cloudflare's words. */
+enum rc cf_list(struct call *call, const char *limit_name, struct kv_list *list) MUST_USE;
+
+/* ---- rest.c ---- */
+
+/* rest_result - {"success":true,...,"result":RESULT}, and "result_info":INFO when INFO is not empty. JSON texts. */
+void rest_result(struct call *call, struct str result, struct str info);
+
+/* ---- rest_error.c ---- */
+
+/* cf_error_of - how Cloudflare's clients are told RC: status, number, sentence (never NULL). */
+struct cf_error {
+	int status;
+	int number;
+	const char *text;
+	bool is_whole;		/* the sentence stands without the name of the operation */
+};
+const struct cf_error *cf_error_of(enum rc rc);
+
+#endif

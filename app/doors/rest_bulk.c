@@ -1,0 +1,356 @@
+/*
+ * rest_bulk.c - thousands of keys in one call: put and delete.
+ *
+ * Two passes over the body, which is kept whole. The first reads every item and writes nothing, so one bad item
+ * refuses the call. The second writes in slices that go through the committer like anybody's write: others wait for
+ * a slice at most, and a crash half way leaves some items, each of them whole.
+ *
+ * An item is a JSON document of its own while it is looked at; never more than one. Slow lane only.
+ */
+#include "config.h"
+
+#include "base/b64.h"
+#include "base/jarray.h"
+#include "base/jdoc.h"
+#include "base/jtext.h"
+#include "call.h"
+#include "doors/doors.h"
+#include "doors/private.h"
+
+enum {
+	ITEMS_MAX = 10000,
+	BODY_MAX = 100 << 20,
+	SCRATCH_MAX = 128 << 20		/* a slice, or one item and what it decodes to */
+};
+
+struct bulk {
+	struct call *call;
+	struct str text;		/* the body: a JSON array */
+	struct arena *scratch;		/* of the slice, or the item, under way */
+	size_t index;			/* of the item under way */
+
+	/* the second pass: the slice under way, and what became of those before */
+	struct kv_put puts[KV_SLICE_ITEMS];
+	struct kv_delete deletes[KV_SLICE_ITEMS];
+	size_t n, bytes, n_slices;
+	size_t n_done;
+	struct buf refused;		/* names over their write limit, JSON, a comma between */
+};
+
+static enum rc say(struct bulk *bulk, enum rc rc, const char *why)
+{
+	bulk->call->detail = str_c(why);
+	return rc;
+}
+
+/* RC is about the item under way: its place (from 0) before the sentence. */
+static enum rc item_fail(struct bulk *bulk, enum rc rc)
+{
+	struct call *call = bulk->call;
+
+	if (rc != RC_OK && rc != RC_NO_MEMORY)
+		call->detail = arena_printf(call->arena, "item %zu: %.*s", bulk->index,
+					    STR(call->detail.n != 0 ? call->detail : str_c(cf_error_of(rc)->text)));
+	return rc;
+}
+
+/* ---- an item ---- */
+
+/* One of {key, value, base64?, expiration?, expiration_ttl?, metadata?}, as the strings of its document. */
+struct item {
+	json_object *doc;
+	struct str key, value, metadata;
+	int64_t expires_at;
+};
+
+static bool is_null(json_object *doc, const char *name)
+{
+	return !jdoc_has(doc, name) || json_object_object_get(doc, name) == NULL;
+}
+
+static enum rc read_expiry(struct bulk *bulk, struct item *item)
+{
+	struct cf_expiry expiry = {
+		.has_ttl = !is_null(item->doc, "expiration_ttl"), .has_at = !is_null(item->doc, "expiration")
+	};
+
+	if (expiry.has_ttl && !jdoc_i64(item->doc, "expiration_ttl", &expiry.ttl))
+		return say(bulk, RC_BAD_TTL, "Invalid expiration_ttl. Please specify integer greater than 0.");
+	if (!expiry.has_ttl && expiry.has_at && !jdoc_i64(item->doc, "expiration", &expiry.at))
+		return say(bulk, RC_BAD_EXPIRATION, "Invalid expiration. Please specify integer greater than the current "
+			   "number of seconds since the UNIX epoch.");
+	return cf_expiry_check(bulk->call, &expiry, &item->expires_at);
+}
+
+static enum rc read_metadata(struct bulk *bulk, struct item *item)
+{
+	item->metadata = STR_LIT("");
+	if (is_null(item->doc, "metadata"))
+		return RC_OK;
+	item->metadata = jdoc_text(json_object_object_get(item->doc, "metadata"), bulk->scratch);
+	if (item->metadata.p == NULL)
+		return RC_NO_MEMORY;
+	return item->metadata.n <= KV_METADATA_MAX ? RC_OK : cf_metadata(bulk->call, item->metadata, &item->metadata);
+}
+
+/* What the text in base64 means; into the scratch. */
+static enum rc decode_value(struct bulk *bulk, struct item *item)
+{
+	uint8_t *bytes = arena_alloc(bulk->scratch, B64_ROOM(item->value.n));
+	size_t n;
+
+	if (bytes == NULL)
+		return RC_NO_MEMORY;
+	if (!b64_decode(item->value, bytes, &n))
+		return say(bulk, RC_BAD_VALUE, "the value is not base64");
+	item->value = str_make(bytes, n);
+	return RC_OK;
+}
+
+static enum rc read_value(struct bulk *bulk, struct item *item)
+{
+	bool base64 = false;
+	enum rc rc = RC_OK;
+
+	if (!jdoc_str(item->doc, "value", &item->value))
+		return say(bulk, RC_BAD_VALUE, "\"value\" must be a string");
+	if (!is_null(item->doc, "base64") && !jdoc_bool(item->doc, "base64", &base64))
+		return say(bulk, RC_BAD_VALUE, "\"base64\" must be true or false");
+	if (base64)
+		rc = decode_value(bulk, item);
+	if (rc == RC_OK && item->value.n > (size_t)bulk->call->caller.project->value_limit)
+		rc = cf_value_too_large(bulk->call, item->value.n);
+	return rc;
+}
+
+static enum rc read_members(struct bulk *bulk, struct item *item)
+{
+	enum rc rc;
+
+	if (!json_object_is_type(item->doc, json_type_object))
+		return say(bulk, RC_BAD_VALUE, "it must be a JSON object with \"key\" and \"value\"");
+	if (!jdoc_str(item->doc, "key", &item->key))
+		return say(bulk, RC_BAD_VALUE, "\"key\" must be a string");
+	if ((rc = cf_key_check(bulk->call, item->key)) != RC_OK ||
+	    (rc = read_expiry(bulk, item)) != RC_OK ||
+	    (rc = read_metadata(bulk, item)) != RC_OK)
+		return rc;
+	return read_value(bulk, item);
+}
+
+/* item_close() it whatever the answer. */
+static enum rc item_open(struct bulk *bulk, struct str text, struct item *item)
+{
+	*item = (struct item){ .doc = jdoc_read(text, JTEXT_DEPTH) };
+	return item_fail(bulk, read_members(bulk, item));
+}
+
+static void item_close(struct item *item)
+{
+	json_object_put(item->doc);
+	item->doc = NULL;
+}
+
+/* ---- slices ---- */
+
+static void refuse(struct bulk *bulk, struct str key)
+{
+	if (bulk->refused.n != 0)
+		buf_add_char(&bulk->refused, ',');
+	jtext_quote(&bulk->refused, key);
+}
+
+/* Write the slice under way; back when it is durable. */
+static enum rc slice_write(struct bulk *bulk, commit_apply *apply)
+{
+	struct call *call = bulk->call;
+	struct kv_slice slice = { .puts = bulk->puts, .deletes = bulk->deletes, .n = bulk->n };
+	struct commit_op op;
+	enum rc rc;
+
+	if (bulk->n == 0)
+		return RC_OK;
+	commit_op_init(&op, apply, &slice, bulk->bytes, call->request.request_id);
+	commit_op_part(&op, bulk->n_slices++);
+	rc = commit_run(call->app->store, &op);
+	if (rc != RC_OK)
+		return rc;
+	for (size_t i = 0; i < bulk->n; i++) {
+		if (op.answer.writes & UINT64_C(1) << i)
+			refuse(bulk, apply == kv_slice_put_apply ? bulk->puts[i].key : bulk->deletes[i].key);
+		else
+			bulk->n_done++;
+	}
+	arena_reset(bulk->scratch);
+	bulk->n = bulk->bytes = 0;
+	return RC_OK;
+}
+
+/* Whether something of N bytes has to wait for the next slice. */
+static bool slice_is_full(const struct bulk *bulk, size_t n)
+{
+	return bulk->n == KV_SLICE_ITEMS || (bulk->n != 0 && bulk->bytes + n > KV_SLICE_BYTES);
+}
+
+/* ---- the two passes ---- */
+
+/* Call EACH for every element's text. RC_BAD_JSON: it is no array; more than ITEMS_MAX: RC_BAD_REQUEST. */
+static enum rc each_item(struct bulk *bulk, enum rc (*each)(struct bulk *, struct str))
+{
+	struct jarray array;
+	enum jarray_step step;
+	struct str text;
+	enum rc rc;
+
+	jarray_init(&array, bulk->text);
+	for (bulk->index = 0; (step = jarray_next(&array, &text)) == JARRAY_ITEM; bulk->index++) {
+		if (bulk->index == ITEMS_MAX) {
+			bulk->call->detail = arena_printf(bulk->call->arena, "You can send a maximum of %d items", ITEMS_MAX);
+			return RC_BAD_REQUEST;
+		}
+		if ((rc = each(bulk, text)) != RC_OK)
+			return rc;
+	}
+	if (step == JARRAY_BAD) {
+		bulk->call->detail = arena_printf(bulk->call->arena, "the body must be a JSON array; see behind item %zu", bulk->index);
+		return RC_BAD_JSON;
+	}
+	return RC_OK;
+}
+
+static enum rc check_put(struct bulk *bulk, struct str text)
+{
+	struct item item;
+	enum rc rc = item_open(bulk, text, &item);
+
+	item_close(&item);
+	arena_reset(bulk->scratch);
+	return rc;
+}
+
+/* The item's bytes into the slice's memory. */
+static enum rc keep_put(struct bulk *bulk, const struct item *item)
+{
+	struct kv_put *put = &bulk->puts[bulk->n];
+
+	*put = door_put_of(bulk->call);
+	put->key = arena_dup(bulk->scratch, item->key);
+	put->value = arena_dup(bulk->scratch, item->value);
+	put->metadata = arena_dup(bulk->scratch, item->metadata);
+	put->expires_at = item->expires_at;
+	put->kind = door_kind(put->value);
+	if (put->key.p == NULL || put->value.p == NULL || put->metadata.p == NULL)
+		return RC_NO_MEMORY;
+	bulk->bytes += item->key.n + item->value.n + item->metadata.n;
+	bulk->n++;
+	return RC_OK;
+}
+
+static enum rc write_put(struct bulk *bulk, struct str text)
+{
+	struct item item;
+	enum rc rc = RC_OK;
+
+	/* Before it is decoded: what is decoded lies in the same memory. */
+	if (slice_is_full(bulk, text.n))
+		rc = slice_write(bulk, kv_slice_put_apply);
+	if (rc != RC_OK)
+		return rc;
+	rc = item_open(bulk, text, &item);
+	if (rc == RC_OK)
+		rc = keep_put(bulk, &item);
+	item_close(&item);
+	return rc;
+}
+
+/* ---- deletes: items are names ---- */
+
+/* The string that TEXT is; in the scratch. */
+static enum rc read_name(struct bulk *bulk, struct str text, struct str *name)
+{
+	json_object *doc = jdoc_read(text, 1);
+	enum rc rc;
+
+	if (json_object_is_type(doc, json_type_string)) {
+		*name = arena_dup(bulk->scratch, str_make(json_object_get_string(doc),
+							  (size_t)json_object_get_string_len(doc)));
+		rc = name->p == NULL ? RC_NO_MEMORY : cf_key_check(bulk->call, *name);
+	} else {
+		rc = say(bulk, RC_BAD_VALUE, "it must be a string, the name of a key");
+	}
+	json_object_put(doc);
+	return item_fail(bulk, rc);
+}
+
+static enum rc check_delete(struct bulk *bulk, struct str text)
+{
+	struct str name;
+	enum rc rc = read_name(bulk, text, &name);
+
+	arena_reset(bulk->scratch);
+	return rc;
+}
+
+static enum rc write_delete(struct bulk *bulk, struct str text)
+{
+	struct kv_delete *del;
+	enum rc rc = RC_OK;
+
+	if (slice_is_full(bulk, text.n))
+		rc = slice_write(bulk, kv_slice_delete_apply);
+	if (rc != RC_OK)
+		return rc;
+	del = &bulk->deletes[bulk->n];
+	*del = door_delete_of(bulk->call);
+	rc = read_name(bulk, text, &del->key);
+	if (rc == RC_OK) {
+		bulk->bytes += del->key.n;
+		bulk->n++;
+	}
+	return rc;
+}
+
+/* ---- the calls ---- */
+
+static enum rc answer(struct bulk *bulk)
+{
+	struct call *call = bulk->call;
+
+	if (!buf_ok(&bulk->refused))
+		return RC_NO_MEMORY;
+	rest_result(call, arena_printf(call->arena, "{\"successful_key_count\":%zu,\"unsuccessful_keys\":[%.*s]}",
+				       bulk->n_done, STR(buf_str(&bulk->refused))), STR_LIT(""));
+	return RC_OK;
+}
+
+/* CHECK all items, then WRITE them with APPLY. */
+static enum rc bulk_run(struct call *call, enum rc (*check)(struct bulk *, struct str),
+			enum rc (*write)(struct bulk *, struct str), commit_apply *apply)
+{
+	struct bulk *bulk = arena_zero(call->arena, sizeof *bulk);
+	enum rc rc;
+
+	if (bulk == NULL || (bulk->scratch = arena_new(SCRATCH_MAX)) == NULL)
+		return RC_NO_MEMORY;
+	bulk->call = call;
+	buf_init(&bulk->refused, call->arena, DOOR_LIST_TEXT_MAX);
+	rc = body_read(&call->body, BODY_MAX, call->arena, &bulk->text);
+	if (rc == RC_OK)
+		rc = each_item(bulk, check);
+	if (rc == RC_OK)
+		rc = each_item(bulk, write);
+	if (rc == RC_OK)
+		rc = slice_write(bulk, apply);
+	arena_free(bulk->scratch);
+	return rc == RC_OK ? answer(bulk) : rc;
+}
+
+enum rc rest_bulk_put(struct call *call)
+{
+	return call->slow ? bulk_run(call, check_put, write_put, kv_slice_put_apply) : RC_SLOW;
+}
+
+enum rc rest_bulk_delete(struct call *call)
+{
+	return call->slow ? bulk_run(call, check_delete, write_delete, kv_slice_delete_apply) : RC_SLOW;
+}

@@ -1,0 +1,187 @@
+/*
+ * shared.c - what a request says of keys and lists, the same at every door.
+ */
+#include "config.h"
+
+#include "base/jtext.h"
+#include "call.h"
+#include "doors/private.h"
+#include "http/uri.h"
+
+enum rc door_key(struct call *call, struct str *key)
+{
+	enum rc rc;
+
+	if (call->key.n != 0 && memchr(call->key.p, '#', call->key.n) != NULL)
+		return RC_BAD_KEY;
+	rc = uri_decode(call->key, call->arena, key);
+	if (rc == RC_BAD_REQUEST)
+		return RC_BAD_KEY;
+	return rc == RC_OK ? key_check(*key) : rc;
+}
+
+void door_version(struct call *call, uint64_t version, uint64_t writes)
+{
+	reply_header(&call->reply, "ETag", arena_printf(call->arena, "\"%llu\"", (unsigned long long)version));
+	reply_header(&call->reply, "X-KV-Writes", arena_printf(call->arena, "%llu", (unsigned long long)writes));
+}
+
+void door_no_store(struct call *call)
+{
+	reply_header(&call->reply, "Cache-Control", STR_LIT("no-store"));
+}
+
+enum rc door_refuse_condition(struct call *call)
+{
+	if (call->request.if_match.n == 0 && call->request.if_none_match.n == 0)
+		return RC_OK;
+	call->detail = STR_LIT("conditional writes are not supported: leave out If-Match and If-None-Match");
+	return RC_BAD_REQUEST;
+}
+
+enum rc door_refuse_encoding(struct call *call)
+{
+	struct str encoding = call->request.content_encoding;
+
+	return encoding.n == 0 || str_eq_nocase(encoding, STR_LIT("identity")) ? RC_OK : RC_UNSUPPORTED_ENCODING;
+}
+
+struct kv_put door_put_of(const struct call *call)
+{
+	return (struct kv_put){
+		.kv = call->app->kv,
+		.project = call->caller.project->number,
+		.owner = call->caller.telegram_id,
+		.write_limit = call->caller.project->write_limit,
+		.now = call->now,
+	};
+}
+
+struct kv_delete door_delete_of(const struct call *call)
+{
+	return (struct kv_delete){
+		.kv = call->app->kv,
+		.project = call->caller.project->number,
+		.write_limit = call->caller.project->write_limit,
+		.now = call->now,
+	};
+}
+
+struct kv_put *door_put(struct call *call)
+{
+	struct kv_put *put = arena_alloc(call->arena, sizeof *put);
+
+	if (put != NULL)
+		*put = door_put_of(call);
+	return put;
+}
+
+struct kv_delete *door_delete(struct call *call)
+{
+	struct kv_delete *del = arena_alloc(call->arena, sizeof *del);
+
+	if (del != NULL)
+		*del = door_delete_of(call);
+	return del;
+}
+
+enum rc door_value(struct call *call, struct kv_put *put)
+{
+	enum rc rc = body_read(&call->body, (size_t)call->caller.project->value_limit, call->arena, &put->value);
+
+	if (rc == RC_VALUE_TOO_LARGE)
+		return cf_value_too_large(call, (uint64_t)call->body.declared);
+	if (rc == RC_OK)
+		put->kind = door_kind(put->value);
+	return rc;
+}
+
+enum kind door_kind(struct str value)
+{
+	size_t bad_at;
+
+	if (jtext_check(value, &bad_at))
+		return KIND_JSON;
+	return str_is_utf8(value) ? KIND_TEXT : KIND_BINARY;
+}
+
+enum rc door_get(struct call *call, struct str key, size_t max, struct kv_entry *entry, uint64_t *wait_version)
+{
+	enum rc rc = kv_get(call->app->kv, call->caller.project->number, key, call->now, call->arena, entry, wait_version);
+
+	return rc == RC_OK && entry->value.n > max ? RC_VALUE_TOO_LARGE : rc;
+}
+
+/* ---- lists ---- */
+
+static enum rc list_parameters(struct call *call, const char *limit_name, struct kv_list *list)
+{
+	struct str query = call->request.query, limit, cursor;
+	uint64_t n = KV_LIST_MAX;
+	enum rc rc;
+
+	if ((rc = uri_parameter(query, "prefix", call->arena, &list->prefix)) != RC_OK ||
+	    (rc = uri_parameter(query, limit_name, call->arena, &limit)) != RC_OK ||
+	    (rc = uri_parameter(query, "cursor", call->arena, &cursor)) != RC_OK)
+		return rc;
+	if (list->prefix.n > KV_KEY_MAX)
+		return RC_KEY_TOO_LONG;
+	if (!str_is_utf8(list->prefix)) {
+		call->detail = STR_LIT("the prefix is not UTF-8");
+		return RC_BAD_KEY;
+	}
+	if (limit.n != 0 && !str_to_u64(limit, 1, KV_LIST_MAX, &n))
+		return RC_BAD_LIMIT;
+	list->limit = (size_t)n;
+	return cursor.n == 0 ? RC_OK : kv_cursor_read(call->app->kv, cursor, call->arena, list);
+}
+
+enum rc door_list(struct call *call, const char *limit_name, struct kv_list *list)
+{
+	enum rc rc;
+
+	*list = (struct kv_list){
+		.project = call->caller.project->number,
+		.rows = call->slow ? KV_LIST_ROWS : KV_LIST_QUICK,
+		.now = call->now,
+	};
+	rc = list_parameters(call, limit_name, list);
+	if (rc == RC_OK)
+		rc = kv_list(call->app->kv, list, call->arena);
+	if (rc != RC_OK)
+		return rc;
+	if (list->out_of_rows && !call->slow)
+		return RC_SLOW;
+	metric_add(call->metrics, METRIC_LISTS, 1);
+	call->wait_version = list->wait_version;
+	return RC_OK;
+}
+
+static void name_write(struct buf *out, const struct kv_name *name, bool as_text)
+{
+	buf_add_c(out, "{\"name\":");
+	jtext_quote(out, name->name);
+	if (name->expires_at != 0) {
+		buf_add_c(out, ",\"expiration\":");
+		buf_add_u64(out, (uint64_t)name->expires_at);
+	}
+	if (name->metadata.n != 0) {
+		buf_add_c(out, ",\"metadata\":");
+		if (as_text)
+			jtext_quote(out, name->metadata);
+		else
+			buf_add(out, name->metadata);
+	}
+	buf_add_char(out, '}');
+}
+
+void door_names(struct buf *out, const struct kv_list *list, bool as_text)
+{
+	buf_add_char(out, '[');
+	for (size_t i = 0; i < list->n_names; i++) {
+		if (i != 0)
+			buf_add_char(out, ',');
+		name_write(out, &list->names[i], as_text);
+	}
+	buf_add_char(out, ']');
+}
