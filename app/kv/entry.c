@@ -6,7 +6,10 @@
 #include <assert.h>
 
 #include "kv/entry.h"
+#include "kv/kv.h"
 #include "store/store.h"
+
+enum { VALUE_ELSEWHERE = ENTRY_VALUE_OUTSIDE | ENTRY_VALUE_CHUNKED };
 
 bool entry_read(struct str raw, struct entry *entry)
 {
@@ -26,7 +29,7 @@ bool entry_read(struct str raw, struct entry *entry)
 		.value_id = store_get_u64(raw.p + 44),
 	};
 	metadata = entry->flags & ENTRY_METADATA_OUTSIDE ? 0 : entry->metadata_len;
-	value = entry->flags & ENTRY_VALUE_OUTSIDE ? 0 : entry->value_len;
+	value = entry->flags & VALUE_ELSEWHERE ? 0 : entry->value_len;
 	if (raw.n - ENTRY_HEAD < metadata || raw.n - ENTRY_HEAD - metadata != value)
 		return false;
 	entry->metadata = str_make(raw.p + ENTRY_HEAD, metadata);
@@ -43,7 +46,9 @@ void entry_place(struct entry *entry)
 		entry->flags |= ENTRY_METADATA_OUTSIDE;
 	else
 		room -= entry->metadata_len;
-	if (entry->value_len > room)
+	if (entry->value_len > KV_CHUNK_SIZE)
+		entry->flags |= ENTRY_VALUE_CHUNKED;
+	else if (entry->value_len > room)
 		entry->flags |= ENTRY_VALUE_OUTSIDE;
 }
 
@@ -71,7 +76,7 @@ size_t entry_write(const struct entry *entry, char *out)
 	store_put_u64(out + 44, entry->value_id);
 	if ((entry->flags & ENTRY_METADATA_OUTSIDE) == 0)
 		end = append(end, entry->metadata);
-	if ((entry->flags & ENTRY_VALUE_OUTSIDE) == 0)
+	if ((entry->flags & VALUE_ELSEWHERE) == 0)
 		end = append(end, entry->value);
 	assert(end - out <= STORE_INLINE_MAX);
 	return (size_t)(end - out);

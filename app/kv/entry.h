@@ -14,6 +14,10 @@
  *     36     8  expires at, seconds since 1970, 0 for never
  *     44     8  value id: the name of its parts in STORE_VALUES
  *     52        metadata, value: those that are inline
+ *
+ * A value lies in the record; or, ENTRY_VALUE_OUTSIDE, in one row of STORE_VALUES; or, ENTRY_VALUE_CHUNKED,
+ * in rows of KV_CHUNK_SIZE bytes, the last one shorter, of which there are more than one. Never two of them.
+ * Rows larger than a chunk are only read: an earlier version has written them.
  */
 #ifndef KV_ENTRY_H
 #define KV_ENTRY_H
@@ -28,7 +32,8 @@ enum {
 	ENTRY_HEAD = 52,
 	ENTRY_METADATA_INLINE = 512,	/* larger metadata lies in STORE_VALUES */
 	ENTRY_VALUE_OUTSIDE = 1,
-	ENTRY_METADATA_OUTSIDE = 2
+	ENTRY_METADATA_OUTSIDE = 2,
+	ENTRY_VALUE_CHUNKED = 4
 };
 
 struct entry {

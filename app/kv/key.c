@@ -35,6 +35,20 @@ struct str value_key(uint32_t project, uint64_t id, enum value_part part, char o
 	return str_make(out, VALUE_KEY_SIZE);
 }
 
+struct str chunk_key(uint32_t project, uint64_t id, uint32_t index, char out[CHUNK_KEY_SIZE])
+{
+	value_key(project, id, PART_CHUNK, out);
+	store_put_u32(out + VALUE_KEY_SIZE, index);
+	return str_make(out, CHUNK_KEY_SIZE);
+}
+
+struct str garbage_key(uint32_t project, uint64_t id, char out[GARBAGE_KEY_SIZE])
+{
+	store_put_u32(out, project);
+	store_put_u64(out + KEY_PROJECT_SIZE, id);
+	return str_make(out, GARBAGE_KEY_SIZE);
+}
+
 struct str expiry_key(int64_t expires_at, struct str stored, char out[EXPIRY_KEY_MAX])
 {
 	assert(stored.n <= KEY_STORED_MAX);

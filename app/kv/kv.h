@@ -19,16 +19,19 @@
 #include "store/store.h"
 
 struct kv;
+struct kv_reader;
 
 enum {
 	KV_KEY_MAX = 512,
+	KV_VALUE_MAX = 25 << 20,
+	KV_CHUNK_SIZE = 256 * 1024,	/* a larger value is stored, written and read in pieces of this */
 	KV_METADATA_MAX = 1024,
 	KV_LIST_MAX = 1000,		/* keys on a page */
 	KV_LIST_QUICK = 200,		/* rows an event loop looks at */
 	KV_LIST_ROWS = 5000		/* rows a page looks at; then it is incomplete */
 };
 
-/* kv_open - also starts the sweeper, which removes expired keys in small slices. */
+/* kv_open - also starts the sweeper, which removes expired keys and the chunks of lost values in small slices. */
 enum rc kv_open(struct kv **kv, struct store *store) MUST_USE;
 void kv_close(struct kv *kv);
 
@@ -39,7 +42,9 @@ enum rc key_check(struct str key) MUST_USE;
 enum kind { KIND_JSON = 1, KIND_TEXT = 2, KIND_BINARY = 3 };
 
 struct kv_entry {
-	struct str value;
+	struct str value;		/* empty when it is large */
+	size_t size;			/* of the value, wherever it is */
+	bool is_large;			/* stored in chunks: read it with a kv_reader */
 	enum kind kind;
 	struct str metadata;		/* JSON text; empty: none */
 	uint64_t version;		/* rises over all keys; the ETag */
@@ -55,12 +60,35 @@ struct kv_entry {
 enum rc kv_get(struct kv *kv, uint32_t project, struct str key, int64_t now,
 	       struct arena *arena, struct kv_entry *entry, uint64_t *wait_version) MUST_USE;
 
+/* kv_get_head - the same without the value: its size is told, its bytes are left where they are. */
+enum rc kv_get_head(struct kv *kv, uint32_t project, struct str key, int64_t now,
+		    struct arena *arena, struct kv_entry *entry, uint64_t *wait_version) MUST_USE;
+
+/*
+ * A value in pieces, of any size: a small one is one piece. While the reader is open the value stays as it
+ * is, whatever happens to the key. It takes one chunk of ARENA for a large value.
+ *
+ * kv_reader_open   - as kv_get(); the reader lies in ARENA. entry->value is empty.
+ * kv_reader_next   - the next piece, valid until the next call; an empty one at the end.
+ * kv_reader_stream - the same for reply_stream(): ARG is the reader.
+ * kv_reader_rewind - from the start again.
+ * kv_reader_close  - always, before the arena is reset; NULL is fine.
+ */
+enum rc kv_reader_open(struct kv *kv, uint32_t project, struct str key, int64_t now, struct arena *arena,
+		       struct kv_reader **reader, struct kv_entry *entry, uint64_t *wait_version) MUST_USE;
+enum rc kv_reader_next(struct kv_reader *reader, struct str *piece) MUST_USE;
+bool kv_reader_stream(void *arg, struct str *piece) MUST_USE;
+void kv_reader_rewind(struct kv_reader *reader);
+void kv_reader_close(struct kv_reader *reader);
+
 /* Put: replaces value, metadata and expiry. */
 struct kv_put {
 	struct kv *kv;
 	uint32_t project;
 	struct str key;			/* checked by key_check */
-	struct str value;
+	struct str value;		/* KV_CHUNK_SIZE bytes at most; of an upload, its last chunk */
+	uint64_t upload_id;		/* both set by kv_upload_finish(): 0, or the chunks before */
+	size_t upload_size;		/* are stored under this, and all of it is so large */
 	enum kind kind;
 	struct str metadata;
 	int64_t expires_at;		/* 0: never */
@@ -69,8 +97,64 @@ struct kv_put {
 	int64_t now;
 	bool counted;			/* against the write limit, already */
 };
-/* RC_OK with op->answer; RC_WRITE_LIMIT; RC_STORAGE_FULL. */
+/*
+ * RC_OK with op->answer; RC_WRITE_LIMIT; RC_STORAGE_FULL; RC_VALUE_TOO_LARGE for more than a chunk without an
+ * upload; RC_PROJECT_UNAVAILABLE when the project was deleted during the upload.
+ */
 commit_apply kv_put_apply;
+
+/* What keeps the chunks of a value from being collected: a link in struct kv's list. */
+struct kv_hold {
+	uint32_t project;
+	uint64_t id;			/* 0: holds nothing */
+	struct kv_hold *prev, *next;
+};
+
+/*
+ * A value that comes in pieces, of any size up to a limit. What fits into a chunk is only collected in memory;
+ * beyond that each full chunk is committed, and named as garbage until the put has happened: whatever breaks
+ * off in between, the collector takes away what is left, also after a crash.
+ *
+ * Memory: the arena's buffer, which doubles up to KV_CHUNK_SIZE, so less than two chunks of the arena, once;
+ * a value in one piece takes its own size.
+ *
+ *     kv_upload_init -> kv_upload_add ... -> kv_upload_finish -> the put is committed -> kv_upload_clear
+ */
+struct kv_upload {
+	struct kv *kv;
+	uint32_t project;
+	size_t limit;
+	struct arena *arena;
+	bool may_block;
+	enum rc rc;			/* of the first kv_upload_add() that failed: errors stick */
+	char *chunk;			/* what is not stored yet */
+	size_t n, room;
+	size_t stored;			/* bytes in chunks that are */
+	struct kv_hold hold;		/* on their value id */
+};
+
+/*
+ * kv_upload_init - for a value of PROJECT of LIMIT bytes at most (KV_VALUE_MAX in any case). MAY_BLOCK: chunks
+ * may be committed, which waits for a flush each; without, more than a chunk is RC_SLOW.
+ */
+void kv_upload_init(struct kv_upload *upload, struct kv *kv, uint32_t project, size_t limit, bool may_block,
+		    struct arena *arena);
+
+/* kv_upload_add - append PIECE. RC_OK; RC_VALUE_TOO_LARGE; RC_SLOW; RC_NO_MEMORY; RC_STORAGE_FULL;
+ * RC_PROJECT_UNAVAILABLE; RC_UNAVAILABLE; RC_STORE. */
+enum rc kv_upload_add(struct kv_upload *upload, struct str piece) MUST_USE;
+
+/* kv_upload_size - bytes so far. */
+size_t kv_upload_size(const struct kv_upload *upload);
+
+/* kv_upload_finish - it is whole: make it the value of PUT, which takes its last chunk along. Nothing blocks here. */
+void kv_upload_finish(const struct kv_upload *upload, struct kv_put *put);
+
+/*
+ * kv_upload_clear - always, once the put is decided or will not be tried: when it did not happen, what was
+ * stored is garbage from now on. Any number of times, and for one of zeros.
+ */
+void kv_upload_clear(struct kv_upload *upload);
 
 /* Delete: a missing key is fine (and counts as no write). */
 struct kv_delete {

@@ -4,6 +4,8 @@
 #ifndef KV_PRIVATE_H
 #define KV_PRIVATE_H
 
+#include <pthread.h>
+
 #include "base/hash.h"
 #include "kv/entry.h"
 #include "kv/kv.h"
@@ -13,6 +15,8 @@ struct kv {
 	struct store *store;
 	struct limiter *limiter;	/* the committer's */
 	struct hash_key cursor_key;	/* kept in the store: cursors outlive a restart */
+	pthread_mutex_t holds_lock;
+	struct kv_hold *holds;		/* a few: one for each large value that is under way */
 };
 
 /* A key as it is stored: the project's number in front keeps projects apart and in one piece. */
@@ -22,9 +26,14 @@ enum { KEY_PROJECT_SIZE = 4, KEY_STORED_MAX = KEY_PROJECT_SIZE + KV_KEY_MAX };
 struct str key_stored(uint32_t project, struct str key, char out[KEY_STORED_MAX]);
 
 /* What an entry keeps in STORE_VALUES, by part. */
-enum value_part { PART_VALUE, PART_METADATA };
+enum value_part { PART_VALUE, PART_METADATA, PART_CHUNK };
 enum { VALUE_KEY_SIZE = KEY_PROJECT_SIZE + 8 + 1 };
 struct str value_key(uint32_t project, uint64_t id, enum value_part part, char out[VALUE_KEY_SIZE]);
+
+/* The rows of a value in chunks, and its row in STORE_GARBAGE: the project and the value id that they begin with. */
+enum { CHUNK_KEY_SIZE = VALUE_KEY_SIZE + 4, GARBAGE_KEY_SIZE = KEY_PROJECT_SIZE + 8 };
+struct str chunk_key(uint32_t project, uint64_t id, uint32_t index, char out[CHUNK_KEY_SIZE]);
+struct str garbage_key(uint32_t project, uint64_t id, char out[GARBAGE_KEY_SIZE]);
 
 /* An entry's row in STORE_EXPIRY. */
 enum { EXPIRY_KEY_MAX = 8 + KEY_STORED_MAX };
@@ -45,5 +54,39 @@ enum rc delete_one(struct store_txn *txn, struct kv_delete *del, uint64_t *write
 
 /* sweep_apply - for the sweeper: a slice of what has expired. */
 commit_apply sweep_apply;
+
+/* read.c: what kv_get() and a reader have in common */
+
+enum { GET_TRIES = 100 };	/* each lost to a newer write of the same key */
+
+/* record_get - the record of STORED, read into BUF; RC_KEY_NOT_FOUND when missing or expired. */
+enum rc record_get(struct kv *kv, struct str stored, int64_t now, char buf[STORE_INLINE_MAX],
+		   struct entry *entry) MUST_USE;
+
+/*
+ * parts_get - fetch those PARTS (flags of entry.h) that lie outside, in one row each. RC_KEY_NOT_FOUND: a
+ * newer write took one away, read the record again.
+ */
+enum rc parts_get(struct kv *kv, uint32_t project, unsigned parts, struct entry *entry,
+		  struct arena *arena) MUST_USE;
+
+void entry_show(const struct entry *entry, struct kv_entry *out);
+
+/*
+ * garbage.c: chunks that belong to no record (yet, or any more) have a row in STORE_GARBAGE, in the same
+ * transaction that makes it so. The collector takes away those that nobody holds.
+ */
+enum rc garbage_add(struct store_txn *txn, uint32_t project, uint64_t id) MUST_USE;
+enum rc garbage_remove(struct store_txn *txn, uint32_t project, uint64_t id) MUST_USE;
+
+/* garbage_check - RC_OK; RC_PROJECT_UNAVAILABLE when an upload has lost its row: its project was deleted. */
+enum rc garbage_check(struct store_txn *txn, uint32_t project, uint64_t id) MUST_USE;
+
+/* hold_take - HOLD holds nothing before; it stays where it is until hold_release(). Any thread. */
+void hold_take(struct kv *kv, struct kv_hold *hold, uint32_t project, uint64_t id);
+void hold_release(struct kv *kv, struct kv_hold *hold);
+
+/* collect_apply - for the sweeper: a slice of the garbage that nobody holds. */
+commit_apply collect_apply;
 
 #endif

@@ -6,8 +6,6 @@
 #include "base/log.h"
 #include "kv/private.h"
 
-enum { GET_TRIES = 100 };
-
 /* ---- one part of an entry that lies in STORE_VALUES ---- */
 
 static enum rc part_get(struct kv *kv, uint32_t project, uint64_t id, enum value_part part,
@@ -29,23 +27,25 @@ static enum rc part_get(struct kv *kv, uint32_t project, uint64_t id, enum value
 	return rc;
 }
 
-/* Fetch what lies outside. RC_KEY_NOT_FOUND: a newer write took it away, read the record again. */
-static enum rc parts_get(struct kv *kv, uint32_t project, struct entry *entry, struct arena *arena)
+enum rc parts_get(struct kv *kv, uint32_t project, unsigned parts, struct entry *entry, struct arena *arena)
 {
 	enum rc rc = RC_OK;
 
-	if (entry->flags & ENTRY_VALUE_OUTSIDE)
+	parts &= entry->flags;
+	if (parts & ENTRY_VALUE_OUTSIDE)
 		rc = part_get(kv, project, entry->value_id, PART_VALUE, entry->value_len, arena, &entry->value);
-	if (rc == RC_OK && entry->flags & ENTRY_METADATA_OUTSIDE)
+	if (rc == RC_OK && parts & ENTRY_METADATA_OUTSIDE)
 		rc = part_get(kv, project, entry->value_id, PART_METADATA, entry->metadata_len, arena,
 			      &entry->metadata);
 	return rc;
 }
 
-static void entry_show(const struct entry *entry, struct kv_entry *out)
+void entry_show(const struct entry *entry, struct kv_entry *out)
 {
 	*out = (struct kv_entry){
 		.value = entry->value,
+		.size = entry->value_len,
+		.is_large = (entry->flags & ENTRY_VALUE_CHUNKED) != 0,
 		.kind = (enum kind)entry->kind,
 		.metadata = entry->metadata,
 		.version = entry->version,
@@ -55,9 +55,8 @@ static void entry_show(const struct entry *entry, struct kv_entry *out)
 	};
 }
 
-/* The record of KEY, read into BUF; RC_KEY_NOT_FOUND when missing or expired. */
-static enum rc record_get(struct kv *kv, struct str stored, int64_t now, char buf[STORE_INLINE_MAX],
-			  struct entry *entry)
+enum rc record_get(struct kv *kv, struct str stored, int64_t now, char buf[STORE_INLINE_MAX],
+		   struct entry *entry)
 {
 	size_t n;
 	enum rc rc = store_get(kv->store, STORE_KEYS, stored, buf, STORE_INLINE_MAX, &n);
@@ -71,8 +70,9 @@ static enum rc record_get(struct kv *kv, struct str stored, int64_t now, char bu
 	return entry_is_expired(entry, now) ? RC_KEY_NOT_FOUND : RC_OK;
 }
 
-enum rc kv_get(struct kv *kv, uint32_t project, struct str key, int64_t now,
-	       struct arena *arena, struct kv_entry *out, uint64_t *wait_version)
+/* Record and PARTS of it. */
+static enum rc get(struct kv *kv, uint32_t project, struct str key, unsigned parts, int64_t now,
+		   struct arena *arena, struct kv_entry *out, uint64_t *wait_version)
 {
 	char bytes[KEY_STORED_MAX], *buf = arena_alloc(arena, STORE_INLINE_MAX);
 	struct str stored = key_stored(project, key, bytes);
@@ -87,7 +87,7 @@ enum rc kv_get(struct kv *kv, uint32_t project, struct str key, int64_t now,
 			*wait_version = store_in_flight(kv->store);
 		if (rc != RC_OK)
 			return rc;
-		rc = parts_get(kv, project, &entry, arena);
+		rc = parts_get(kv, project, parts, &entry, arena);
 		if (rc == RC_OK) {
 			*wait_version = entry.version;
 			entry_show(&entry, out);
@@ -97,6 +97,22 @@ enum rc kv_get(struct kv *kv, uint32_t project, struct str key, int64_t now,
 	}
 	LOG_ERROR("a record's value is missing");
 	return RC_INTERNAL;
+}
+
+enum rc kv_get(struct kv *kv, uint32_t project, struct str key, int64_t now,
+	       struct arena *arena, struct kv_entry *out, uint64_t *wait_version)
+{
+	return get(kv, project, key, ENTRY_VALUE_OUTSIDE | ENTRY_METADATA_OUTSIDE, now, arena, out, wait_version);
+}
+
+enum rc kv_get_head(struct kv *kv, uint32_t project, struct str key, int64_t now,
+		    struct arena *arena, struct kv_entry *out, uint64_t *wait_version)
+{
+	enum rc rc = get(kv, project, key, ENTRY_METADATA_OUTSIDE, now, arena, out, wait_version);
+
+	if (rc == RC_OK)
+		out->value = STR_LIT("");
+	return rc;
 }
 
 /* ---- list ---- */

@@ -58,16 +58,18 @@ enum rc sweep_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 
 enum rc kv_open(struct kv **out, struct store *store)
 {
-	static commit_apply *const sweeps[] = { sweep_apply };
+	static commit_apply *const sweeps[] = { sweep_apply, collect_apply };
 	struct kv *kv = calloc(1, sizeof *kv);
 	enum rc rc;
 
 	if (kv == NULL)
 		return RC_NO_MEMORY;
 	kv->store = store;
+	pthread_mutex_init(&kv->holds_lock, NULL);
 	kv->limiter = limiter_new();
 	rc = store_meta_random(store, "cursor_key", &kv->cursor_key, sizeof kv->cursor_key);
-	if (rc == RC_OK && (kv->limiter == NULL || !store_sweeper_start(store, sweeps, 1, kv)))
+	if (rc == RC_OK && (kv->limiter == NULL ||
+			    !store_sweeper_start(store, sweeps, sizeof sweeps / sizeof sweeps[0], kv)))
 		rc = RC_NO_MEMORY;
 	if (rc != RC_OK) {
 		kv_close(kv);
@@ -83,5 +85,6 @@ void kv_close(struct kv *kv)
 		return;
 	store_sweeper_stop(kv->store);
 	limiter_free(kv->limiter);
+	pthread_mutex_destroy(&kv->holds_lock);
 	free(kv);
 }

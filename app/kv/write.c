@@ -48,6 +48,9 @@ static enum rc belongings_erase(struct store_txn *txn, struct str stored, const 
 
 	if (rc == RC_OK && entry->flags & ENTRY_VALUE_OUTSIDE)
 		rc = store_txn_del(txn, STORE_VALUES, value_key(project, entry->value_id, PART_VALUE, value));
+	/* 25 MB would be logged once more if they were deleted here: the collector does it in slices. */
+	if (rc == RC_OK && entry->flags & ENTRY_VALUE_CHUNKED)
+		rc = garbage_add(txn, project, entry->value_id);
 	if (rc == RC_OK && entry->flags & ENTRY_METADATA_OUTSIDE)
 		rc = store_txn_del(txn, STORE_VALUES, value_key(project, entry->value_id, PART_METADATA, value));
 	if (rc == RC_OK && entry->expires_at != 0)
@@ -62,6 +65,16 @@ enum rc entry_erase(struct store_txn *txn, struct str stored, const struct entry
 	return rc == RC_OK ? store_txn_del(txn, STORE_KEYS, stored) : rc;
 }
 
+/* An upload's last chunk makes it whole, and the entry's own. */
+static enum rc upload_adopt(struct store_txn *txn, uint32_t project, const struct entry *entry, struct str last)
+{
+	char key[CHUNK_KEY_SIZE];
+	uint32_t index = (entry->value_len - 1) / KV_CHUNK_SIZE;
+	enum rc rc = store_txn_put(txn, STORE_VALUES, chunk_key(project, entry->value_id, index, key), last);
+
+	return rc == RC_OK ? garbage_remove(txn, project, entry->value_id) : rc;
+}
+
 /* The record, and all that it keeps elsewhere. */
 static enum rc entry_put(struct store_txn *txn, struct str stored, const struct entry *entry,
 			 struct str value, struct str metadata)
@@ -73,6 +86,8 @@ static enum rc entry_put(struct store_txn *txn, struct str stored, const struct 
 	if (rc == RC_OK && entry->flags & ENTRY_VALUE_OUTSIDE)
 		rc = store_txn_put(txn, STORE_VALUES,
 				   value_key(project, entry->value_id, PART_VALUE, part), value);
+	if (rc == RC_OK && entry->flags & ENTRY_VALUE_CHUNKED)
+		rc = upload_adopt(txn, project, entry, value);
 	if (rc == RC_OK && entry->flags & ENTRY_METADATA_OUTSIDE)
 		rc = store_txn_put(txn, STORE_VALUES,
 				   value_key(project, entry->value_id, PART_METADATA, part), metadata);
@@ -106,17 +121,26 @@ static enum rc limit_settle(struct kv *kv, struct str stored, enum rc rc, bool *
 
 /* ---- put ---- */
 
+/* Whether the value is what entry_make() takes it for: one piece, or an upload whose chunks are there. */
+static enum rc value_check(struct store_txn *txn, const struct kv_put *put)
+{
+	if (put->value.n > KV_CHUNK_SIZE)
+		return RC_VALUE_TOO_LARGE;
+	return put->upload_id == 0 ? RC_OK : garbage_check(txn, put->project, put->upload_id);
+}
+
 static void entry_make(const struct kv_put *put, uint64_t version, uint64_t writes, struct entry *entry)
 {
 	*entry = (struct entry){
 		.kind = (uint8_t)put->kind,
-		.value_len = (uint32_t)put->value.n,
+		.value_len = (uint32_t)(put->upload_id != 0 ? put->upload_size : put->value.n),
 		.metadata_len = (uint32_t)put->metadata.n,
 		.version = version,
 		.writes = writes,
 		.owner = put->owner,
 		.expires_at = put->expires_at,
-		.value_id = version,	/* fresh at every write: a reader of the old one reads again */
+		/* Fresh at every write: a reader of the old one reads again. */
+		.value_id = put->upload_id != 0 ? put->upload_id : version,
 		.metadata = put->metadata,
 		.value = put->value,
 	};
@@ -137,7 +161,8 @@ enum rc put_one(struct store_txn *txn, struct kv_put *put, uint64_t *writes)
 	alive = there && !entry_is_expired(&old, put->now);
 	if (store_txn_is_full(txn))
 		return RC_STORAGE_FULL;
-	if ((rc = limit_ask(put->kv, stored, put->write_limit, &put->counted)) != RC_OK)
+	if ((rc = value_check(txn, put)) != RC_OK ||
+	    (rc = limit_ask(put->kv, stored, put->write_limit, &put->counted)) != RC_OK)
 		return rc;
 	entry_make(put, store_txn_version(txn), alive ? old.writes + 1 : 1, &entry);
 	*writes = entry.writes;
