@@ -521,6 +521,65 @@ static void a_reader_goes_on_while_its_value_is_overwritten_and_collected(void *
 	expect_nothing_stored();
 }
 
+/* What happens to the key between a reader's first look at it and its hold; the linker puts this in between. */
+static void (*before_hold)(void);
+
+void __real_hold_take(struct kv *kv, struct kv_hold *hold, uint32_t project, uint64_t id);
+void __wrap_hold_take(struct kv *kv, struct kv_hold *hold, uint32_t project, uint64_t id);
+
+void __wrap_hold_take(struct kv *in, struct kv_hold *hold, uint32_t project, uint64_t id)
+{
+	void (*now)(void) = before_hold;
+
+	before_hold = NULL;
+	if (now != NULL)
+		now();
+	__real_hold_take(in, hold, project, id);
+}
+
+static void overwrite_large(void)
+{
+	upload_key("key", 2 * MEGABYTE, 2);
+	collect();
+}
+
+static void overwrite_small(void)
+{
+	upload_key("key", 1000, 3);
+	collect();
+}
+
+static void delete_key(void)
+{
+	assert_int_equal(del("key"), RC_OK);
+	collect();
+}
+
+static void a_reader_whose_hold_came_too_late_reads_the_key_again(void **state)
+{
+	struct kv_reader *reader = NULL;
+	struct kv_entry entry;
+	uint64_t wait = 0;
+
+	(void)state;
+	upload_key("key", MEGABYTE, 1);
+	before_hold = overwrite_large;
+	reader = open_reader("key", arena);
+	expect_rest(reader, 0, 2 * MEGABYTE, 2);
+	kv_reader_close(reader);
+	before_hold = overwrite_small;
+	reader = open_reader("key", arena);
+	expect_rest(reader, 0, 1000, 3);
+	kv_reader_close(reader);
+	upload_key("key", MEGABYTE, 1);
+	before_hold = delete_key;
+	assert_int_equal(kv_reader_open(kv, PROJECT, STR_LIT("key"), NOW, arena, &reader, &entry, &wait),
+			 RC_KEY_NOT_FOUND);
+	assert_true(wait != 0);
+	assert_null(kv->holds);
+	expect_nothing_stored();
+}
+
 /* Takes the last row of STORE_VALUES away, as the reaper of deleted projects does, who asks nobody. */
 static enum rc drop_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 {
@@ -1078,6 +1137,7 @@ int main(void)
 		OVER_A_STORE(a_slice_of_the_sweeper_is_bounded_by_bytes),
 		OVER_A_STORE(the_sweeper_collects_by_itself),
 		OVER_A_STORE(a_reader_goes_on_while_its_value_is_overwritten_and_collected),
+		OVER_A_STORE(a_reader_whose_hold_came_too_late_reads_the_key_again),
 		OVER_A_STORE(a_reader_tells_when_a_chunk_is_missing),
 		OVER_A_STORE(readers_see_one_value_whole_while_writer_and_collector_run),
 		OVER_A_STORE(an_upload_that_is_given_up_is_garbage_at_once),
