@@ -99,6 +99,35 @@ enum rc body_read(struct body *body, size_t max, struct arena *arena, struct str
 	return read_declared(body, arena, out);
 }
 
+/* All that was declared has been read: nothing more may come but the end. */
+static enum rc check_end(struct body *body)
+{
+	char more;
+
+	if (!body->at_end)
+		fill(body, &more, 1);
+	if (body->broken)
+		return RC_SHORT_BODY;
+	return body->seen > body->declared ? RC_BAD_REQUEST : RC_OK;
+}
+
+enum rc body_next(struct body *body, void *buf, size_t size, struct str *piece)
+{
+	bool declared = body->declared >= 0;
+	enum rc rc;
+
+	*piece = STR_LIT("");
+	if (declared && body->seen >= body->declared)
+		return check_end(body);
+	if (declared && size > (uint64_t)(body->declared - body->seen))
+		size = (size_t)(body->declared - body->seen);
+	*piece = str_make(buf, fill(body, buf, size));
+	rc = body->broken || (declared && piece->n < size) ? RC_SHORT_BODY : RC_OK;
+	if (rc != RC_OK)
+		*piece = STR_LIT("");
+	return rc;
+}
+
 bool body_drain(struct body *body)
 {
 	char rest[DRAIN_SIZE];

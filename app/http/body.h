@@ -34,6 +34,12 @@ void body_init(struct body *body, FCGX_Stream *in, int64_t declared);
 enum rc body_read(struct body *body, size_t max, struct arena *arena, struct str *out) MUST_USE;
 
 /*
+ * body_next - the next bytes, up to SIZE (not 0) of them, into BUF. RC_OK with *PIECE, an empty one at the end:
+ * only then is the body known to be whole. RC_SHORT_BODY and RC_BAD_REQUEST as above. Not with body_read().
+ */
+enum rc body_next(struct body *body, void *buf, size_t size, struct str *piece) MUST_USE;
+
+/*
  * body_drain - read and drop what is left, before the reply. False when the connection is
  * broken and has to be closed without one.
  */

@@ -9,12 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "fcgi_wire.h"
 #include "http/body.h"
+#include "http/spool.h"
 
 enum { CEILING = 1 << 20, LARGE = 100 * 1000 };
 
@@ -244,6 +248,262 @@ static void a_body_nobody_asked_for_is_drained(void **state)
 	assert_true(body_drain(&f->body));
 }
 
+/* ---- in pieces ---- */
+
+/* Piece by piece until it ends, or fails; *N bytes were 'x'. */
+static enum rc read_pieces(struct fixture *f, size_t size, size_t *n)
+{
+	char *buf = malloc(size);
+	struct str piece;
+	enum rc rc;
+
+	assert_non_null(buf);
+	for (*n = 0; (rc = body_next(&f->body, buf, size, &piece)) == RC_OK && piece.n != 0; *n += piece.n) {
+		assert_true(piece.n <= size);
+		assert_all_x(piece, piece.n);
+	}
+	assert_int_equal(piece.n, 0);
+	free(buf);
+	return rc;
+}
+
+static void a_body_comes_in_pieces_of_any_size(void **state)
+{
+	const size_t sizes[] = { 1, 7, 8192, LARGE - 1, LARGE, LARGE + 1, 300000 };
+	const int64_t declared[] = { LARGE, -1 };
+
+	for (size_t i = 0; i < 2 * sizeof sizes / sizeof sizes[0]; i++) {
+		struct fixture *f;
+		struct str piece;
+		char more;
+		size_t n;
+
+		assert_int_equal(tear_down(state), 0);
+		assert_int_equal(set_up(state), 0);
+		f = *state;
+		begin(f, &(struct sent){ .n = LARGE, .declared = declared[i % 2] });
+		assert_int_equal(read_pieces(f, sizes[i / 2], &n), RC_OK);
+		assert_int_equal(n, LARGE);
+		assert_true(f->body.at_end);
+		/* And it stays at its end. */
+		assert_int_equal(body_next(&f->body, &more, 1, &piece), RC_OK);
+		assert_int_equal(piece.n, 0);
+		assert_true(body_drain(&f->body));
+	}
+}
+
+static void an_empty_body_has_no_piece(void **state)
+{
+	struct fixture *f = *state;
+	size_t n;
+
+	begin(f, &(struct sent){ .declared = 0 });
+	assert_int_equal(read_pieces(f, 10, &n), RC_OK);
+	assert_int_equal(n, 0);
+	assert_true(f->body.at_end);
+}
+
+static void pieces_of_a_body_that_ends_early_end_as_short(void **state)
+{
+	struct fixture *f = *state;
+	size_t n;
+
+	begin(f, &(struct sent){ .n = 99, .declared = 100 });
+	assert_int_equal(read_pieces(f, 10, &n), RC_SHORT_BODY);
+	assert_int_equal(n, 90);
+	assert_int_equal(read_pieces(f, 10, &n), RC_SHORT_BODY);
+}
+
+static void pieces_of_a_body_whose_end_is_lost_end_as_short(void **state)
+{
+	const int64_t declared[] = { 100, -1 };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture *f;
+		size_t n;
+
+		assert_int_equal(tear_down(state), 0);
+		assert_int_equal(set_up(state), 0);
+		f = *state;
+		begin(f, &(struct sent){ .n = 100, .declared = declared[i], .unended = true, .hang_up = true });
+		assert_int_equal(read_pieces(f, 10, &n), RC_SHORT_BODY);
+		assert_int_equal(n, 100);
+		assert_false(body_drain(&f->body));
+	}
+}
+
+static void more_than_was_declared_is_refused_behind_the_last_piece(void **state)
+{
+	struct fixture *f = *state;
+	size_t n;
+
+	begin(f, &(struct sent){ .n = 5000, .declared = 100 });
+	assert_int_equal(read_pieces(f, 30, &n), RC_BAD_REQUEST);
+	assert_int_equal(n, 100);
+	assert_int_equal(read_pieces(f, 30, &n), RC_BAD_REQUEST);
+	assert_true(body_drain(&f->body));
+	assert_int_equal(f->body.seen, 5000);
+}
+
+/* ---- in a file ---- */
+
+static int write_error, open_error;
+
+ssize_t __real_write(int fd, const void *p, size_t n);
+ssize_t __wrap_write(int fd, const void *p, size_t n);
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+
+/* Once in a while a write takes less than it was given. */
+ssize_t __wrap_write(int fd, const void *p, size_t n)
+{
+	if (write_error == EINTR) {
+		write_error = 0;
+		errno = EINTR;
+		return -1;
+	}
+	if (write_error != 0) {
+		errno = write_error;
+		return -1;
+	}
+	return __real_write(fd, p, n > 30000 && n < 40000 ? n - 1000 : n);
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	if (open_error != 0) {
+		errno = open_error;
+		return -1;
+	}
+	return __real_open(path, flags, 0600);
+}
+
+/* A new directory; it must be empty when it goes. */
+static char spool_dir[64];
+
+static void make_dir(void)
+{
+	strcpy(spool_dir, "/tmp/tmakv-spool.XXXXXX");
+	assert_non_null(mkdtemp(spool_dir));
+}
+
+static enum rc spool_body(struct fixture *f, const struct sent *sent, size_t max, struct spool *spool)
+{
+	enum rc rc;
+
+	log_open("test", LOG_LEVEL_ERROR);
+	make_dir();
+	begin(f, sent);
+	rc = body_spool(&f->body, max, spool_dir, spool);
+	write_error = open_error = 0;
+	assert_int_equal(rmdir(spool_dir), 0);
+	if (rc != RC_OK)
+		assert_int_equal(spool->bytes.n, 0);
+	return rc;
+}
+
+static void a_spooled_body_is_whole_and_leaves_no_file(void **state)
+{
+	const int64_t declared[] = { LARGE, -1 };
+	struct spool spool = { .bytes = { NULL, 0 } };
+
+	spool_clear(&spool);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(tear_down(state), 0);
+		assert_int_equal(set_up(state), 0);
+		assert_int_equal(spool_body(*state, &(struct sent){ .n = LARGE, .declared = declared[i] }, LARGE,
+					    &spool), RC_OK);
+		assert_all_x(spool.bytes, LARGE);
+		spool_clear(&spool);
+		spool_clear(&spool);
+	}
+}
+
+static void without_o_tmpfile_the_file_has_a_name_for_a_moment(void **state)
+{
+	const int errors[] = { EOPNOTSUPP, EISDIR, EINVAL };
+	struct spool spool;
+
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+		assert_int_equal(tear_down(state), 0);
+		assert_int_equal(set_up(state), 0);
+		open_error = errors[i];
+		assert_int_equal(spool_body(*state, &(struct sent){ .n = LARGE, .declared = LARGE }, LARGE, &spool),
+				 RC_OK);
+		assert_all_x(spool.bytes, LARGE);
+		spool_clear(&spool);
+	}
+}
+
+static void an_empty_body_is_spooled(void **state)
+{
+	struct spool spool;
+
+	assert_int_equal(spool_body(*state, &(struct sent){ .declared = 0 }, 10, &spool), RC_OK);
+	assert_int_equal(spool.bytes.n, 0);
+	spool_clear(&spool);
+}
+
+static void a_spool_is_bounded_at_the_byte(void **state)
+{
+	for (int64_t declared = -1; declared <= LARGE; declared += LARGE + 1) {
+		struct fixture *f;
+		struct spool spool;
+
+		assert_int_equal(tear_down(state), 0);
+		assert_int_equal(set_up(state), 0);
+		f = *state;
+		assert_int_equal(spool_body(f, &(struct sent){ .n = LARGE, .declared = declared }, LARGE - 1, &spool),
+				 RC_VALUE_TOO_LARGE);
+		assert_true(body_drain(&f->body));
+		assert_int_equal(f->body.seen, LARGE);
+	}
+}
+
+static void a_body_that_is_not_as_declared_is_not_spooled(void **state)
+{
+	const struct { struct sent sent; enum rc rc; } bad[] = {
+		{ { .n = 99, .declared = 100 }, RC_SHORT_BODY },
+		{ { .n = 100, .declared = 100, .unended = true, .hang_up = true }, RC_SHORT_BODY },
+		{ { .n = 100, .declared = -1, .unended = true, .hang_up = true }, RC_SHORT_BODY },
+		{ { .n = 101, .declared = 100 }, RC_BAD_REQUEST },
+	};
+	struct spool spool;
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		assert_int_equal(tear_down(state), 0);
+		assert_int_equal(set_up(state), 0);
+		assert_int_equal(spool_body(*state, &bad[i].sent, LARGE, &spool), bad[i].rc);
+	}
+}
+
+static void a_full_disk_refuses_a_spool(void **state)
+{
+	const struct { int error; enum rc rc; } failures[] = {
+		{ ENOSPC, RC_STORAGE_FULL }, { EDQUOT, RC_STORAGE_FULL }, { ENOMEM, RC_NO_MEMORY }, { EIO, RC_INTERNAL },
+	};
+	struct spool spool;
+
+	for (size_t i = 0; i < 2 * sizeof failures / sizeof failures[0]; i++) {
+		struct fixture *f;
+		/* A socket's other end has all of it before, so only the file's writes and opening fail. */
+		const struct sent sent = { .n = LARGE, .declared = LARGE };
+
+		assert_int_equal(tear_down(state), 0);
+		assert_int_equal(set_up(state), 0);
+		f = *state;
+		log_open("test", LOG_LEVEL_ERROR);
+		make_dir();
+		begin(f, &sent);
+		*(i % 2 == 0 ? &write_error : &open_error) = failures[i / 2].error;
+		assert_int_equal(body_spool(&f->body, LARGE, spool_dir, &spool), failures[i / 2].rc);
+		write_error = open_error = 0;
+		assert_int_equal(spool.bytes.n, 0);
+		assert_true(body_drain(&f->body));
+		assert_int_equal(rmdir(spool_dir), 0);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -262,6 +522,17 @@ int main(void)
 		TEST(no_declared_length_and_no_body_is_empty),
 		TEST(a_body_that_does_not_fit_the_arena_says_so),
 		TEST(a_body_nobody_asked_for_is_drained),
+		TEST(a_body_comes_in_pieces_of_any_size),
+		TEST(an_empty_body_has_no_piece),
+		TEST(pieces_of_a_body_that_ends_early_end_as_short),
+		TEST(pieces_of_a_body_whose_end_is_lost_end_as_short),
+		TEST(more_than_was_declared_is_refused_behind_the_last_piece),
+		TEST(a_spooled_body_is_whole_and_leaves_no_file),
+		TEST(without_o_tmpfile_the_file_has_a_name_for_a_moment),
+		TEST(an_empty_body_is_spooled),
+		TEST(a_spool_is_bounded_at_the_byte),
+		TEST(a_body_that_is_not_as_declared_is_not_spooled),
+		TEST(a_full_disk_refuses_a_spool),
 	};
 
 	setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 1);
