@@ -939,13 +939,14 @@ static void a_crash_at_any_step_leaves_only_what_is_collected(void **state)
 
 /* ---- the committer runs a chunk twice ---- */
 
-static sem_t spoil;
+static sem_t blocked, spoil;
 
 static enum rc block_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 {
 	(void)txn;
 	(void)op;
 	(void)arg;
+	sem_post(&blocked);
 	sem_wait(&spoil);
 	return RC_OK;
 }
@@ -989,11 +990,11 @@ static void a_chunk_that_ran_twice_is_stored_once(void **state)
 	pthread_t blocker, adder, spoiler;
 
 	(void)state;
+	sem_init(&blocked, 0, 0);
 	sem_init(&spoil, 0, 0);
 	/* While the first one holds the committer, chunk and spoiler come together in a batch. */
 	assert_int_equal(pthread_create(&blocker, NULL, spoil_run, &spoil), 0);
-	usleep(1000);
-	await_queued(0);
+	sem_wait(&blocked);
 	assert_int_equal(pthread_create(&adder, NULL, add_run, &upload), 0);
 	await_queued(1);
 	assert_int_equal(pthread_create(&spoiler, NULL, spoil_run, NULL), 0);
