@@ -70,15 +70,14 @@ static enum rc check_cache_ttl(struct call *call)
 
 enum rc binding_get(struct call *call)
 {
+	struct kv_reader *reader;
 	struct kv_entry entry;
 	struct str key;
 	enum rc rc;
 
 	if ((rc = cf_key(call, &key)) != RC_OK || (rc = check_cache_ttl(call)) != RC_OK ||
-	    (rc = kv_get(call->app->kv, call->caller.project->number, key, call->now, call->arena, &entry,
-			 &call->wait_version)) != RC_OK)
+	    (rc = door_open(call, key, &entry, &reader)) != RC_OK)
 		return rc;
-	metric_add(call->metrics, METRIC_READS, 1);
 	call->reply.content_type = "application/octet-stream";
 	door_no_store(call);
 	door_version(call, entry.version, entry.writes);
@@ -87,7 +86,7 @@ enum rc binding_get(struct call *call)
 	if (entry.expires_at != 0)
 		reply_header(&call->reply, "CF-Expiration",
 			     arena_printf(call->arena, "%lld", (long long)entry.expires_at));
-	reply_part(&call->reply, entry.value);
+	door_add_value(call, &entry, reader);
 	return RC_OK;
 }
 
@@ -101,7 +100,7 @@ enum rc binding_put(struct call *call)
 	if ((rc = cf_key(call, &put->key)) != RC_OK ||
 	    (rc = cf_expiry_of_query(call, &put->expires_at)) != RC_OK ||
 	    (rc = cf_metadata(call, call->request.metadata, &put->metadata)) != RC_OK ||
-	    (rc = door_refuse_encoding(call)) != RC_OK || (rc = door_value(call, put)) != RC_OK)
+	    (rc = door_refuse_encoding(call)) != RC_OK || (rc = door_value(call, DOOR_ANY_BYTES, put)) != RC_OK)
 		return rc;
 	return call_commit(call, kv_put_apply, put, put->key.n + put->value.n, nothing_to_tell);
 }

@@ -2,6 +2,7 @@
  * private.h - what the doors share: the same questions, whoever asks them.
  *
  *   shared.c   keys, versions, lists
+ *   value.c    values of any size, in and out
  *   wording.c  limits in the words that Cloudflare's clients know (REST and binding)
  *   rest_*.c   the REST door has a file for each kind of thing
  */
@@ -48,17 +49,6 @@ struct kv_delete door_delete_of(const struct call *call);
 struct kv_put *door_put(struct call *call);
 struct kv_delete *door_delete(struct call *call);
 
-/* door_kind - what VALUE is, for those who may write anything. */
-enum kind door_kind(struct str value);
-
-/* door_value - the whole body as PUT's value, of any bytes, and its kind. RC_VALUE_TOO_LARGE, with words, and body_read()'s. */
-enum rc door_value(struct call *call, struct kv_put *put) MUST_USE;
-
-/*
- * door_get - KEY with its value in memory, whatever it takes; RC_VALUE_TOO_LARGE when that is more than MAX. Slow lane.
- */
-enum rc door_get(struct call *call, struct str key, size_t max, struct kv_entry *entry, uint64_t *wait_version) MUST_USE;
-
 /*
  * door_list - the page that the query asks for by prefix, cursor and LIMIT_NAME; the reply will wait for what it
  * shows. RC_SLOW; RC_BAD_LIMIT, RC_BAD_CURSOR, RC_BAD_KEY or RC_KEY_TOO_LONG (the prefix).
@@ -68,6 +58,38 @@ enum rc door_list(struct call *call, const char *limit_name, struct kv_list *lis
 /* door_names - the names of LIST as a JSON array of objects; AS_TEXT: their metadata as strings of JSON. */
 enum { DOOR_LIST_TEXT_MAX = 16 << 20 };	/* a page of 1,000 names, each escaped at its worst, is below this */
 void door_names(struct buf *out, const struct kv_list *list, bool as_text);
+
+/* ---- value.c ---- */
+
+/* door_kind - what VALUE is, for those who may write anything. */
+enum kind door_kind(struct str value);
+
+/*
+ * door_value - the whole body as PUT's value, with its kind. RC_SLOW for more than an event loop reads;
+ * RC_VALUE_TOO_LARGE in Cloudflare's words; RC_BAD_JSON with the place; RC_STORAGE_FULL; body_read()'s.
+ */
+enum door_form { DOOR_ANY_BYTES, DOOR_JSON };
+enum rc door_value(struct call *call, enum door_form form, struct kv_put *put) MUST_USE;
+
+/*
+ * A value that is a part of the body, piece by piece: begin (NULL without memory), add, end. The call holds it, so
+ * it is released with the call; once in a call. In an event loop it must fit into a chunk.
+ */
+struct door_value;
+struct door_value *door_value_begin(struct call *call);
+enum rc door_value_add(struct door_value *value, struct str piece) MUST_USE;
+enum rc door_value_end(struct door_value *value, struct kv_put *put) MUST_USE;
+
+/*
+ * door_open - KEY's entry with its value; a large one comes with a READER, held by the call (else NULL), and needs the
+ * slow lane: RC_SLOW. door_add_value - the value to the reply. door_head - the entry without its value.
+ */
+enum rc door_open(struct call *call, struct str key, struct kv_entry *entry, struct kv_reader **reader) MUST_USE;
+void door_add_value(struct call *call, const struct kv_entry *entry, struct kv_reader *reader);
+enum rc door_head(struct call *call, struct str key, struct kv_entry *entry) MUST_USE;
+
+/* door_get - KEY with its value in memory, RC_VALUE_TOO_LARGE when that is more than MAX. Slow lane. */
+enum rc door_get(struct call *call, struct str key, size_t max, struct kv_entry *entry, uint64_t *wait_version) MUST_USE;
 
 /* ---- wording.c ---- */
 
@@ -100,6 +122,11 @@ enum rc cf_list(struct call *call, const char *limit_name, struct kv_list *list)
 
 /* rest_result - {"success":true,...,"result":RESULT}, and "result_info":INFO when INFO is not empty. JSON texts. */
 void rest_result(struct call *call, struct str result, struct str info);
+
+/* ---- rest_form.c ---- */
+
+/* rest_form - PUT's value and metadata from a body that is multipart/form-data. RC_BAD_VALUE, RC_BAD_METADATA and door_value()'s. */
+enum rc rest_form(struct call *call, struct kv_put *put) MUST_USE;
 
 /* ---- rest_error.c ---- */
 

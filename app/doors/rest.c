@@ -9,6 +9,7 @@
 #include "call.h"
 #include "doors/doors.h"
 #include "doors/private.h"
+#include "http/multipart.h"
 #include "kv/kv.h"
 
 /* ---- who is asking, and for which namespace ---- */
@@ -104,23 +105,22 @@ static enum rc nothing_to_tell(struct call *call)
 
 enum rc rest_get(struct call *call)
 {
+	struct kv_reader *reader;
 	struct kv_entry entry;
 	struct str key;
 	enum rc rc = cf_key(call, &key);
 
 	if (rc == RC_OK)
-		rc = kv_get(call->app->kv, call->caller.project->number, key, call->now, call->arena, &entry,
-			    &call->wait_version);
+		rc = door_open(call, key, &entry, &reader);
 	if (rc != RC_OK)
 		return rc;
-	metric_add(call->metrics, METRIC_READS, 1);
 	call->reply.content_type = "application/octet-stream";
 	door_no_store(call);
 	door_version(call, entry.version, entry.writes);
 	if (entry.expires_at != 0)
 		reply_header(&call->reply, "expiration",
 			     arena_printf(call->arena, "%lld", (long long)entry.expires_at));
-	reply_part(&call->reply, entry.value);
+	door_add_value(call, &entry, reader);
 	return RC_OK;
 }
 
@@ -139,7 +139,11 @@ enum rc rest_put(struct call *call)
 		return RC_NO_MEMORY;
 	if ((rc = door_refuse_condition(call)) != RC_OK || (rc = cf_key(call, &put->key)) != RC_OK ||
 	    (rc = cf_expiry_of_query(call, &put->expires_at)) != RC_OK ||
-	    (rc = door_refuse_encoding(call)) != RC_OK || (rc = door_value(call, put)) != RC_OK)
+	    (rc = door_refuse_encoding(call)) != RC_OK)
+		return rc;
+	/* Any other type, JSON too, is kept as it comes: their clients label values as they like. */
+	rc = multipart_is(call->request.content_type) ? rest_form(call, put) : door_value(call, DOOR_ANY_BYTES, put);
+	if (rc != RC_OK)
 		return rc;
 	return call_commit(call, kv_put_apply, put, put->key.n + put->value.n, put_done);
 }
@@ -163,11 +167,9 @@ enum rc rest_metadata(struct call *call)
 	enum rc rc = cf_key(call, &key);
 
 	if (rc == RC_OK)
-		rc = kv_get(call->app->kv, call->caller.project->number, key, call->now, call->arena, &entry,
-			    &call->wait_version);
+		rc = door_head(call, key, &entry);
 	if (rc != RC_OK)
 		return rc;
-	metric_add(call->metrics, METRIC_READS, 1);
 	door_version(call, entry.version, entry.writes);
 	rest_result(call, entry.metadata.n == 0 ? STR_LIT("null") : entry.metadata, STR_LIT(""));
 	return RC_OK;

@@ -10,22 +10,26 @@
 #include "config.h"
 
 #include "base/b64.h"
+#include "base/conf.h"
 #include "base/jarray.h"
 #include "base/jdoc.h"
 #include "base/jtext.h"
 #include "call.h"
 #include "doors/doors.h"
 #include "doors/private.h"
+#include "http/spool.h"
 
 enum {
 	ITEMS_MAX = 10000,
 	BODY_MAX = 100 << 20,
+	MEMORY_MAX = 1 << 20,		/* a body above this is kept in a file */
 	SCRATCH_MAX = 128 << 20		/* a slice, or one item and what it decodes to */
 };
 
 struct bulk {
 	struct call *call;
 	struct str text;		/* the body: a JSON array */
+	struct spool spool;		/* where it is when it is large */
 	struct arena *scratch;		/* of the slice, or the item, under way */
 	size_t index;			/* of the item under way */
 
@@ -246,19 +250,41 @@ static enum rc keep_put(struct bulk *bulk, const struct item *item)
 	return RC_OK;
 }
 
+/* A value that is larger than a chunk goes into the store before its slice, which it has for itself. */
+static enum rc write_large(struct bulk *bulk, const struct item *item)
+{
+	struct call *call = bulk->call;
+	struct kv_upload upload;
+	struct item rest = *item;
+	enum rc rc;
+
+	kv_upload_init(&upload, call->app->kv, call->caller.project->number, item->value.n, true, bulk->scratch);
+	rc = kv_upload_add(&upload, item->value);
+	rest.value = STR_LIT("");
+	if (rc == RC_OK)
+		rc = keep_put(bulk, &rest);
+	if (rc == RC_OK) {
+		bulk->puts[0].kind = door_kind(item->value);
+		kv_upload_finish(&upload, &bulk->puts[0]);
+		rc = slice_write(bulk, kv_slice_put_apply);
+	}
+	kv_upload_clear(&upload);
+	return rc;
+}
+
 static enum rc write_put(struct bulk *bulk, struct str text)
 {
 	struct item item;
 	enum rc rc = RC_OK;
 
 	/* Before it is decoded: what is decoded lies in the same memory. */
-	if (slice_is_full(bulk, text.n))
+	if (slice_is_full(bulk, text.n) || text.n > KV_CHUNK_SIZE)
 		rc = slice_write(bulk, kv_slice_put_apply);
 	if (rc != RC_OK)
 		return rc;
 	rc = item_open(bulk, text, &item);
 	if (rc == RC_OK)
-		rc = keep_put(bulk, &item);
+		rc = item.value.n > KV_CHUNK_SIZE ? write_large(bulk, &item) : keep_put(bulk, &item);
 	item_close(&item);
 	return rc;
 }
@@ -323,6 +349,18 @@ static enum rc answer(struct bulk *bulk)
 	return RC_OK;
 }
 
+static enum rc read_body(struct bulk *bulk)
+{
+	struct body *body = &bulk->call->body;
+	enum rc rc;
+
+	if (body->declared >= 0 && body->declared <= MEMORY_MAX)
+		return body_read(body, MEMORY_MAX, bulk->call->arena, &bulk->text);
+	rc = body_spool(body, BODY_MAX, bulk->call->app->conf->data_dir, &bulk->spool);
+	bulk->text = bulk->spool.bytes;
+	return rc;
+}
+
 /* CHECK all items, then WRITE them with APPLY. */
 static enum rc bulk_run(struct call *call, enum rc (*check)(struct bulk *, struct str),
 			enum rc (*write)(struct bulk *, struct str), commit_apply *apply)
@@ -334,7 +372,7 @@ static enum rc bulk_run(struct call *call, enum rc (*check)(struct bulk *, struc
 		return RC_NO_MEMORY;
 	bulk->call = call;
 	buf_init(&bulk->refused, call->arena, DOOR_LIST_TEXT_MAX);
-	rc = body_read(&call->body, BODY_MAX, call->arena, &bulk->text);
+	rc = read_body(bulk);
 	if (rc == RC_OK)
 		rc = each_item(bulk, check);
 	if (rc == RC_OK)
@@ -342,6 +380,7 @@ static enum rc bulk_run(struct call *call, enum rc (*check)(struct bulk *, struc
 	if (rc == RC_OK)
 		rc = slice_write(bulk, apply);
 	arena_free(bulk->scratch);
+	spool_clear(&bulk->spool);
 	return rc == RC_OK ? answer(bulk) : rc;
 }
 

@@ -34,44 +34,98 @@ static void reply_null(struct call *call)
 
 /* ---- get, head ---- */
 
+/* A large text as the inside of a JSON string, made while it is sent. */
+struct quoting {
+	struct kv_reader *reader;
+	struct str left;		/* of the reader's piece */
+	struct buf out;
+};
+
+enum {
+	QUOTE_STEP = 8 * 1024,
+	QUOTE_SIZE = 6 * QUOTE_STEP	/* every byte an escape of six */
+};
+
+/* As a reply_next. */
+static bool quoting_next(void *arg, struct str *piece)
+{
+	struct quoting *quoting = arg;
+	size_t n;
+
+	if (quoting->left.n == 0 && kv_reader_next(quoting->reader, &quoting->left) != RC_OK)
+		return false;
+	n = quoting->left.n < QUOTE_STEP ? quoting->left.n : QUOTE_STEP;
+	quoting->out.n = 0;
+	jtext_escape(&quoting->out, str_make(quoting->left.p, n));
+	quoting->left = str_skip(quoting->left, n);
+	*piece = buf_str(&quoting->out);
+	return buf_ok(&quoting->out);
+}
+
+/* Looked at once only to be counted: a reply says its length first. */
+static enum rc quoted_length(struct kv_reader *reader, uint64_t *length)
+{
+	struct str piece;
+	enum rc rc;
+
+	*length = 0;
+	while ((rc = kv_reader_next(reader, &piece)) == RC_OK && piece.n != 0)
+		*length += jtext_quoted_len(piece) - 2;
+	kv_reader_rewind(reader);
+	return rc;
+}
+
+static enum rc stream_text(struct call *call, struct kv_reader *reader)
+{
+	struct quoting *quoting = arena_zero(call->arena, sizeof *quoting);
+	uint64_t length;
+	enum rc rc = quoting == NULL ? RC_NO_MEMORY : quoted_length(reader, &length);
+
+	if (rc != RC_OK)
+		return rc;
+	quoting->reader = reader;
+	buf_init(&quoting->out, call->arena, QUOTE_SIZE);
+	reply_part(&call->reply, STR_LIT("\""));
+	reply_stream(&call->reply, length, quoting_next, quoting);
+	reply_part(&call->reply, STR_LIT("\""));
+	return RC_OK;
+}
+
 /* What another door wrote reads here as a JSON string when it is text. */
-static enum rc value_as_json(struct call *call, const struct kv_entry *entry, struct str *json)
+static enum rc add_text(struct call *call, const struct kv_entry *entry, struct kv_reader *reader)
 {
 	struct buf quoted;
 
-	switch (entry->kind) {
-	case KIND_JSON:
-		*json = entry->value;
-		return RC_OK;
-	case KIND_TEXT:
-		buf_init(&quoted, call->arena, jtext_quoted_len(entry->value));
-		jtext_quote(&quoted, entry->value);
-		*json = buf_str(&quoted);
-		return buf_ok(&quoted) ? RC_OK : RC_NO_MEMORY;
-	case KIND_BINARY:
-		break;
-	}
-	return RC_VALUE_NOT_JSON;
+	if (reader != NULL)
+		return stream_text(call, reader);
+	buf_init(&quoted, call->arena, jtext_quoted_len(entry->value));
+	jtext_quote(&quoted, entry->value);
+	reply_part(&call->reply, buf_str(&quoted));
+	return buf_ok(&quoted) ? RC_OK : RC_NO_MEMORY;
 }
 
 enum rc sdk_get(struct call *call)
 {
+	struct kv_reader *reader;
 	struct kv_entry entry;
-	struct str key, json;
+	struct str key;
 	enum rc rc = door_key(call, &key);
 
 	if (rc == RC_OK)
-		rc = kv_get(call->app->kv, call->caller.project->number, key, call->now, call->arena,
-			    &entry, &call->wait_version);
-	if (rc == RC_OK)
-		rc = value_as_json(call, &entry, &json);
+		rc = door_open(call, key, &entry, &reader);
 	if (rc != RC_OK)
 		return rc;
-	metric_add(call->metrics, METRIC_READS, 1);
+	if (entry.kind == KIND_BINARY)
+		return RC_VALUE_NOT_JSON;
 	door_no_store(call);
 	door_version(call, entry.version, entry.writes);
-	reply_data(&call->reply, json);
-	return RC_OK;
+	reply_part(&call->reply, STR_LIT(REPLY_DATA_BEGIN));
+	if (entry.kind == KIND_JSON)
+		door_add_value(call, &entry, reader);
+	else
+		rc = add_text(call, &entry, reader);
+	reply_part(&call->reply, STR_LIT(REPLY_DATA_END));
+	return rc;
 }
 
 /* ---- put ---- */
@@ -113,21 +167,16 @@ static enum rc expiry_of(struct call *call, int64_t *expires_at)
 }
 
 /* The body, when it is one JSON text. */
-static enum rc value_of(struct call *call, struct str *value)
+static enum rc value_of(struct call *call, struct kv_put *put)
 {
-	size_t limit = (size_t)call->caller.project->value_limit, bad_at;
 	enum rc rc = door_refuse_encoding(call);
 
-	if (rc != RC_OK)
-		return rc;
-	rc = body_read(&call->body, limit, call->arena, value);
+	if (rc == RC_OK)
+		rc = door_value(call, DOOR_JSON, put);
 	if (rc == RC_VALUE_TOO_LARGE)
-		call->detail = arena_printf(call->arena, "a value has at most %zu bytes", limit);
-	if (rc != RC_OK || jtext_check(*value, &bad_at))
-		return rc;
-	call->detail = value->n == 0 ? STR_LIT("the value is not JSON: the body is empty") :
-		arena_printf(call->arena, "the value is not JSON: see byte %zu", bad_at);
-	return RC_BAD_JSON;
+		call->detail = arena_printf(call->arena, "a value has at most %lld bytes",
+					    (long long)call->caller.project->value_limit);
+	return rc;
 }
 
 static enum rc put_done(struct call *call)
@@ -144,11 +193,10 @@ enum rc sdk_put(struct call *call)
 
 	if (put == NULL)
 		return RC_NO_MEMORY;
-	put->kind = KIND_JSON;
 	if ((rc = door_refuse_condition(call)) != RC_OK ||
 	    (rc = door_key(call, &put->key)) != RC_OK ||
 	    (rc = expiry_of(call, &put->expires_at)) != RC_OK ||
-	    (rc = value_of(call, &put->value)) != RC_OK)
+	    (rc = value_of(call, put)) != RC_OK)
 		return rc;
 	return call_commit(call, kv_put_apply, put, put->key.n + put->value.n, put_done);
 }

@@ -85,33 +85,6 @@ struct kv_delete *door_delete(struct call *call)
 	return del;
 }
 
-enum rc door_value(struct call *call, struct kv_put *put)
-{
-	enum rc rc = body_read(&call->body, (size_t)call->caller.project->value_limit, call->arena, &put->value);
-
-	if (rc == RC_VALUE_TOO_LARGE)
-		return cf_value_too_large(call, (uint64_t)call->body.declared);
-	if (rc == RC_OK)
-		put->kind = door_kind(put->value);
-	return rc;
-}
-
-enum kind door_kind(struct str value)
-{
-	size_t bad_at;
-
-	if (jtext_check(value, &bad_at))
-		return KIND_JSON;
-	return str_is_utf8(value) ? KIND_TEXT : KIND_BINARY;
-}
-
-enum rc door_get(struct call *call, struct str key, size_t max, struct kv_entry *entry, uint64_t *wait_version)
-{
-	enum rc rc = kv_get(call->app->kv, call->caller.project->number, key, call->now, call->arena, entry, wait_version);
-
-	return rc == RC_OK && entry->value.n > max ? RC_VALUE_TOO_LARGE : rc;
-}
-
 /* ---- lists ---- */
 
 static enum rc list_parameters(struct call *call, const char *limit_name, struct kv_list *list)

@@ -82,9 +82,9 @@ void reply_stream(struct reply *reply, uint64_t length, reply_next *next, void *
 
 void reply_data(struct reply *reply, struct str data)
 {
-	reply_part(reply, STR_LIT("{\"success\":true,\"data\":"));
+	reply_part(reply, STR_LIT(REPLY_DATA_BEGIN));
 	reply_part(reply, data);
-	reply_part(reply, STR_LIT("}"));
+	reply_part(reply, STR_LIT(REPLY_DATA_END));
 }
 
 /* A header that says the same to every client, unless somebody has said better. */

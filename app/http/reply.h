@@ -64,7 +64,9 @@ void reply_part(struct reply *reply, struct str part);
  */
 void reply_stream(struct reply *reply, uint64_t length, reply_next *next, void *arg);
 
-/* reply_data - {"success":true,"data":DATA}; DATA is JSON text. */
+/* reply_data - {"success":true,"data":DATA}; DATA is JSON text. What stands around it, for who adds it in parts. */
+#define REPLY_DATA_BEGIN "{\"success\":true,\"data\":"
+#define REPLY_DATA_END "}"
 void reply_data(struct reply *reply, struct str data);
 
 /*
