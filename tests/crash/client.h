@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ANSWER_MAX = 256 * 1024 };
+enum { ANSWER_MAX = 1 << 20 };
 
 struct client {
 	const char *socket;		/* the front server's Unix socket */

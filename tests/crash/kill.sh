@@ -143,7 +143,7 @@ kill_often() {
 
 # --- the runs ---
 
-settings=(min_ttl_s=1 workers=2 cache_size=4M checkpoint_size=1M checkpoint_s=1)
+settings=(min_ttl_s=1 workers=2 cache_size=4M checkpoint_size=1M checkpoint_s=1 value_limit=1M)
 
 begin() {
 	start_server "${settings[@]}"

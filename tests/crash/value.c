@@ -14,6 +14,8 @@ static size_t fill_length(struct value_id id)
 	uint32_t mix = (id.writer * 2654435761u) ^ (id.number * 2246822519u);
 
 	mix ^= mix >> 15;
+	if (mix % 256 == 77)
+		return 261000 + mix / 256 % 500000;	/* mostly more than a chunk */
 	switch (mix % 32) {
 	case 0:  return 8000 + mix % 4000;
 	case 1:

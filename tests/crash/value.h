@@ -3,7 +3,7 @@
  *
  * A value is made from its writer and the writer's number alone, fill included, so whoever reads one knows
  * whether all of it is there. Most are small, some lie around the limit of what fits into a
- * record, some are larger.
+ * record, some are larger, and a few are so large that they are stored in chunks.
  */
 #ifndef TESTS_CRASH_VALUE_H
 #define TESTS_CRASH_VALUE_H
@@ -17,7 +17,7 @@ struct value_id {
 	uint32_t writer, number;
 };
 
-enum { VALUE_MAX = 16 * 1024 };
+enum { VALUE_MAX = 768 * 1024 };
 
 /* value_make - the JSON text of ID into OUT, VALUE_MAX bytes; answers its length. */
 size_t value_make(struct value_id id, char *out);

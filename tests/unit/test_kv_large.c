@@ -531,9 +531,10 @@ void __wrap_hold_take(struct kv *in, struct kv_hold *hold, uint32_t project, uin
 {
 	void (*now)(void) = before_hold;
 
-	before_hold = NULL;
-	if (now != NULL)
+	if (now != NULL) {
+		before_hold = NULL;
 		now();
+	}
 	__real_hold_take(in, hold, project, id);
 }
 
