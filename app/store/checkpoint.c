@@ -27,7 +27,7 @@ enum {
 	TICK_MS = 250,
 	TICKS_PER_ROUND = 4,		/* a round a second */
 	CLEAN_PERCENT = 80,		/* of the cache's pages, kept clean by the trickle */
-	ROUNDS_PER_CLEANUP = 60		/* log files are looked at once a minute */
+	ROUNDS_PER_CLEANUP = 60		/* the ballast is looked at once a minute */
 };
 
 /* ---- threads that sleep and stop ---- */
@@ -140,6 +140,14 @@ void ballast_release(struct store *store)
 
 /* ---- checkpoints ---- */
 
+static void logs_remove(struct store *store)
+{
+	int error = store->env->log_archive(store->env, NULL, DB_ARCH_REMOVE);
+
+	if (error != 0)
+		LOG_WARN("old log files could not be removed", LOG_STR("error", db_strerror(error)));
+}
+
 static int checkpoint(struct store *store, uint32_t kbytes)
 {
 	int64_t before = atomic_load(&store->last_checkpoint_at);
@@ -153,6 +161,8 @@ static int checkpoint(struct store *store, uint32_t kbytes)
 	if (store->env->txn_stat(store->env, &stat, 0) == 0 && stat->st_time_ckp != before) {
 		atomic_store(&store->last_checkpoint_at, (int64_t)stat->st_time_ckp);
 		metric_add(metric_slot(), METRIC_CHECKPOINTS, 1);
+		/* Large values fill a log file in no time, so none is kept longer than it is needed. */
+		logs_remove(store);
 	}
 	free(stat);
 	return 0;
@@ -163,14 +173,6 @@ int checkpoint_now(struct store *store)
 	return checkpoint(store, 0);
 }
 
-static void logs_remove(struct store *store)
-{
-	int error = store->env->log_archive(store->env, NULL, DB_ARCH_REMOVE);
-
-	if (error != 0)
-		LOG_WARN("old log files could not be removed", LOG_STR("error", db_strerror(error)));
-}
-
 /* Once a second. A checkpoint is due by time, or by what the log has grown. */
 static void round_run(struct store *store, unsigned round)
 {
@@ -179,10 +181,8 @@ static void round_run(struct store *store, unsigned round)
 		checkpoint_now(store);
 	else
 		checkpoint(store, (uint32_t)(store->checkpoint_bytes / 1024));
-	if (round % ROUNDS_PER_CLEANUP == 0) {
-		logs_remove(store);
+	if (round % ROUNDS_PER_CLEANUP == 0)
 		ballast_keep(store);
-	}
 }
 
 static void *checkpointer_run(void *arg)

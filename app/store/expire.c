@@ -9,8 +9,8 @@
 #include "config.h"
 
 #include <assert.h>
-#include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/expire.h"
 #include "store/private.h"
@@ -18,11 +18,16 @@
 enum {
 	ROUND_MS = 1000,
 	BREATH_MS = 5,			/* between two slices when there is more to do */
+	/*
+	 * And behind a slice that was full by its bytes. Large values must go faster than they can come: uploads
+	 * wait in the same queue, so each gets about one chunk stored while a slice of four is taken away.
+	 */
+	SHORT_BREATH_MS = 1,
 	SLICE_COST = 64 * 1024,		/* a slice is a large write */
 };
 
-/* One slice. True when there is more to do at once. */
-static bool slice_run(struct store *store, commit_apply *sweep, void *arg)
+/* One slice; after how many milliseconds the next is due. */
+static unsigned slice_run(struct store *store, commit_apply *sweep, void *arg)
 {
 	struct sweep_slice slice = { .arg = arg };
 	struct commit_op op;
@@ -33,34 +38,53 @@ static bool slice_run(struct store *store, commit_apply *sweep, void *arg)
 	if (rc != RC_OK && rc != RC_STORE)
 		LOG_WARN("a sweep was refused and will be tried again",
 			 LOG_STR("code", rc_info(rc)->code));
-	return rc == RC_OK && slice.more;
+	if (rc != RC_OK || !slice.more)
+		return ROUND_MS;
+	return slice.bytes >= SWEEP_SLICE_BYTES ? SHORT_BREATH_MS : BREATH_MS;
 }
 
-static bool round_run(struct store *store)
+/* ALL of the sweeps, or those that had more; how long to pause. */
+static unsigned round_run(struct store *store, bool all)
 {
-	bool more = slice_run(store, recent_sweep_apply, NULL);
+	unsigned pause = ROUND_MS;
 
-	for (size_t i = 0; i < store->n_sweeps; i++)
-		more |= slice_run(store, store->sweeps[i], store->sweep_arg);
-	return more;
+	for (size_t i = 0; i < store->n_sweeps; i++) {
+		struct sweep *sweep = &store->sweeps[i];
+
+		if (all || sweep->pause < ROUND_MS)
+			sweep->pause = slice_run(store, sweep->apply, store->sweep_arg);
+		if (sweep->pause < pause)
+			pause = sweep->pause;
+	}
+	return pause;
 }
 
 static void *sweeper_run(void *arg)
 {
 	struct store *store = arg;
+	uint64_t all_due_us = 0;
 	unsigned pause = ROUND_MS;
 
-	while (helper_sleep(&store->sweeper, pause))
-		if (!atomic_load(&store->failed))
-			pause = round_run(store) ? BREATH_MS : ROUND_MS;
+	while (helper_sleep(&store->sweeper, pause)) {
+		uint64_t now_us = clock_mono_us();
+		bool all = now_us >= all_due_us;
+
+		if (atomic_load(&store->failed))
+			continue;
+		if (all)
+			all_due_us = now_us + ROUND_MS * 1000;
+		pause = round_run(store, all);
+	}
 	return NULL;
 }
 
 bool store_sweeper_start(struct store *store, commit_apply *const *sweeps, size_t n, void *arg)
 {
 	assert(n <= SWEEPS_MAX);
-	memcpy(store->sweeps, sweeps, n * sizeof *sweeps);
-	store->n_sweeps = n;
+	store->sweeps[0].apply = recent_sweep_apply;
+	for (size_t i = 0; i < n; i++)
+		store->sweeps[1 + i].apply = sweeps[i];
+	store->n_sweeps = 1 + n;
 	store->sweep_arg = arg;
 	return helper_start(&store->sweeper, sweeper_run, store);
 }

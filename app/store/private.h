@@ -25,6 +25,12 @@ struct helper {
 	bool stop;
 };
 
+/* A function of the sweeper's, and when it wants to be called again. */
+struct sweep {
+	commit_apply *apply;
+	unsigned pause;			/* milliseconds */
+};
+
 struct store {
 	DB_ENV *env;
 	DB *db[STORE__TABLES];
@@ -72,7 +78,7 @@ struct store {
 
 	/* expire.c */
 	struct helper sweeper;
-	commit_apply *sweeps[SWEEPS_MAX];
+	struct sweep sweeps[1 + SWEEPS_MAX];	/* ours, and those handed in */
 	size_t n_sweeps;
 	void *sweep_arg;
 };
