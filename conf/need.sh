@@ -7,8 +7,9 @@
 # As root, or through sudo; without either it says what to install. Nothing missing: nothing is
 # run, not even `apt-get update`. Progress goes to standard error.
 #
-# Debian starts a new nginx on port 80. One that this script installs is neither started nor
-# enabled: the demo and the tests run their own. One that was there before is left alone.
+# Debian starts a new nginx on port 80, and likewise what the benchmark compares with. A service that
+# this script installs is neither started nor enabled: the demo, the tests and the benchmark run their own.
+# One that was there before is left alone.
 set -eu
 
 self=$(cd "$(dirname "$0")" && pwd)/${0##*/}
@@ -41,7 +42,12 @@ test  chromium   chromium
 test  ps         procps
 node  npm        npm
 bench wrk        wrk
+bench redis-server redis-server
+bench webdis     webdis
 '
+
+# Commands of the above that are services as well, of the same name.
+services='nginx redis-server webdis'
 
 say() {
 	echo "$*" >&2
@@ -83,16 +89,20 @@ allow_services() {
 
 # install PACKAGE... - as root.
 install() {
-	command -v nginx >/dev/null 2>&1 && new_nginx='' || new_nginx=yes
+	new=''
+	for service in $services; do
+		command -v "$service" >/dev/null 2>&1 || new="$new $service"
+	done
 	export DEBIAN_FRONTEND=noninteractive
 	forbid_services
 	apt-get -q -o DPkg::Lock::Timeout=300 update || say "apt-get update had trouble; trying all the same"
 	apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
-	if [ -n "$new_nginx" ] && command -v nginx >/dev/null 2>&1; then
-		update-rc.d nginx disable || true
-		say "nginx is installed but not started. To make it this machine's web server:"
-		say "    update-rc.d nginx enable && service nginx start"
-	fi
+	for service in $new; do
+		command -v "$service" >/dev/null 2>&1 || continue
+		update-rc.d "$service" disable || true
+		say "$service is installed but not started. To have this machine start it:"
+		say "    update-rc.d $service enable && service $service start"
+	done
 }
 
 if [ "${1-}" = --install ]; then
