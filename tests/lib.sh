@@ -160,6 +160,31 @@ start_server() {
 	until_true server_answers || broken "tmakvd does not answer on its control socket"
 }
 
+# make_clock - from the next start_server on the server has a wall clock of its own, which set_clock moves.
+make_clock() {
+	make_work
+	cc -shared -fPIC -o "$work/clock_shift.so" "$top_srcdir/tests/tools/clock_shift.c" || broken "no clock"
+	set_clock 0
+	# The sanitizers want to be the first library; behind this one they work as well.
+	WRAP="env CLOCK_SHIFT=$work/clock LD_PRELOAD=$work/clock_shift.so ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0"
+}
+
+# set_clock SECONDS - the server's clock is so far ahead from now on. Eight bytes, the lowest first, in one write.
+set_clock() {
+	local bytes='' shift
+	for shift in 0 8 16 24 32 40 48 56; do
+		bytes+=$(printf '\\x%02x' $(($1 >> shift & 255)))
+	done
+	printf '%b' "$bytes" | dd of="$work/clock" conv=notrunc status=none
+}
+
+# find_rest - sets rest_path: the project's namespace on the REST door.
+find_rest() {
+	as_server GET /client/v4/accounts
+	# shellcheck disable=SC2034 # for the test
+	rest_path=/client/v4/accounts/$(member '.result[0].id' <"$work/body")/storage/kv/namespaces/${PROJECT_ID//-/}
+}
+
 server_answers() {
 	has_ended "$tmakvd_pid" && return 2
 	ctl status

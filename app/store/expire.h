@@ -1,19 +1,22 @@
 /*
  * expire.h - the sweeper: what has to be taken away in slices, by the functions that know how.
  *
- * A slice is bounded by its rows and by their bytes: what is deleted is logged, so one of large rows holds
- * the committer as long as a write of so many bytes.
+ * A slice is bounded by its rows, by their bytes (what is deleted is logged) and by the time it takes: small
+ * rows go at 15 us each, those with a value of a few KB at 100, and whoever writes meanwhile waits for all.
  */
 #ifndef STORE_EXPIRE_H
 #define STORE_EXPIRE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "base/clock.h"
 #include "store/commit.h"
 
 enum {
 	SWEEP_SLICE = 200,		/* rows taken away in one go, */
-	SWEEP_SLICE_BYTES = 1 << 20,	/* or so many bytes of them; one row more may be larger */
+	SWEEP_SLICE_BYTES = 1 << 20,	/* or so many bytes of them; one row more may be larger, */
+	SWEEP_SLICE_US = 5000,		/* or what goes in so long, a row at least */
 	SWEEPS_MAX = 2
 };
 
@@ -23,6 +26,7 @@ struct sweep_slice {
 	size_t removed;		/* rows */
 	size_t bytes;		/* of them, roughly */
 	bool more;		/* it ended because the slice is full: call again at once */
+	uint64_t began_us;
 };
 
 /* A sweep may run more than once, like all that the committer runs. */
@@ -30,12 +34,14 @@ static inline void sweep_begin(struct sweep_slice *slice)
 {
 	slice->removed = slice->bytes = 0;
 	slice->more = false;
+	slice->began_us = clock_mono_us();
 }
 
 /* sweep_goes_on - whether there is room for another row; when not, MORE is set. */
 static inline bool sweep_goes_on(struct sweep_slice *slice)
 {
-	slice->more = slice->removed >= SWEEP_SLICE || slice->bytes >= SWEEP_SLICE_BYTES;
+	slice->more = slice->removed >= SWEEP_SLICE || slice->bytes >= SWEEP_SLICE_BYTES ||
+		      (slice->removed != 0 && clock_mono_us() - slice->began_us >= SWEEP_SLICE_US);
 	return !slice->more;
 }
 
