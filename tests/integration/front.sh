@@ -71,7 +71,7 @@ ask GET /.tmakv-error
 expect_front_error 400 bad_request
 
 it "never says 404 for a path: that would read as a missing key"
-for path in / /nothing/here /sdk /sdk/v2/kv/a /kvx /p /client/v4; do
+for path in / /nothing/here /sdk /sdk/v2/kv/a /kvx /p /client; do
 	ask GET "$path"
 	expect_error 400 no_such_route
 done
@@ -92,8 +92,14 @@ expect_rest_error 431 10029
 truncate -s 105906177 "$work/large"
 as_server PUT "$rest/a" -T "$work/large"
 expect_rest_error 413 10024
+# Here 404 is a path that leads nowhere: its clients go by the number.
+for path in /client/v4 /client/v4/ /client/v4/nothing; do
+	ask GET "$path"
+	expect_rest_error 404 7003
+done
 # Only that path, and nothing that only looks like it.
-ask GET '/client/v4?x=%zz' && expect 400
+ask GET '/client/v4?x=%zz'
+expect_rest_error 404 7003
 for path in /client/v40/%zz /x/client/v4/%zz '/%zz?/client/v4/'; do
 	ask GET "$path"
 	expect_front_error 400 bad_request

@@ -1,10 +1,11 @@
 // Every row of the table of errors (API.md 2), provoked through nginx: status, word, envelope, and the headers
 // that go with it. expectError() looks at what all of them have in common.
 //
+// 406 value_not_json needs a value from another door: doors.test.mjs; the REST door's errors: rest_errors.test.mjs.
 // Rows that nothing answers yet, so nothing can ask for them: 403 forbidden_by_rules and origin_not_allowed
-// (rules and origins), 406 value_not_json (needs a value from another door), 412 precondition_failed (conditional
-// requests), 429 rate_limit of a user (nginx's own is here). 503 unavailable of tmakvd itself cannot be provoked from
-// outside (nginx's own is here), and 400 short_body cannot pass nginx: tests/integration/short_body.sh.
+// (rules and origins), 412 precondition_failed (conditional requests), 429 rate_limit of a user (nginx's own is here).
+// 503 unavailable of tmakvd itself cannot be provoked from outside (nginx's own is here), and 400 short_body cannot
+// pass nginx: tests/integration/short_body.sh.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -141,10 +142,9 @@ test('a disabled project answers 403 project_unavailable, whoever asks', async (
 });
 
 test('an unknown path answers 400 no_such_route, never 404', async () => {
-  for (const path of ['/', '/sdk', '/sdk/', '/p', '/p/x', '/client/v4', '/sdk/v1', '/sdk/v2/kv/k', '/.well-known/',
-    '/client/v4/accounts',
-    '/.well-known/jwks.json/x', '/.tmakv-error', '/sdk/v1/auth/validate/', '/SDK/v1/kv/k', '//sdk/v1/kv/k', '/healthz',
-    '/metrics'])
+  for (const path of ['/', '/sdk', '/sdk/', '/p', '/p/x', '/client', '/client/v5/', '/sdk/v1', '/sdk/v2/kv/k',
+    '/.well-known/', '/.well-known/jwks.json/x', '/.tmakv-error', '/sdk/v1/auth/validate/', '/SDK/v1/kv/k',
+    '//sdk/v1/kv/k', '/healthz', '/metrics'])
     for (const method of ['GET', 'HEAD', 'POST', 'DELETE'])
       expectError(await kv.ask(method, path), 400, path === '/.tmakv-error' ? 'bad_request' : 'no_such_route',
         `${method} ${path}`);
