@@ -41,7 +41,7 @@ ready() {
 it "prints one line of JSON when all is ready"
 start_demo
 [ "$(wc -l <"$work/ready")" = 1 ] || fail "more than one line"
-for name in url project_id api_key bot_token init_data account_id config control supervisor_pid; do
+for name in url binding project_id api_key bot_token init_data account_id config control supervisor_pid; do
 	[ -n "$(ready $name)" ] || fail "no $name"
 done
 [ "$(ready account_id | grep -cE '^[0-9a-f]{32}$')" = 1 ] || fail "the account id is $(ready account_id)"
