@@ -94,17 +94,19 @@ test('2,500 keys are the same list in pages of any size', async () => {
   assert.equal((await list('?prefix=a/&limit=833', project.apiKey)).json.data.list_complete, false);
 });
 
-test('a cursor is a place in the order of keys, whatever prefix it came from', async () => {
-  const project = await kv.makeProject('places');
-  await fill(project, ['a1', 'a2', 'b1', 'b2', 'c1']);
+test('a cursor is a place in the list it came from, and in no other', async () => {
+  const project = await kv.makeProject('places'), other = await kv.makeProject('other-places');
+  for (const one of [project, other]) await fill(one, ['a1', 'a2', 'b1', 'b2', 'c1']);
   const cursorBehind = async (query) => encodeURIComponent((await list(query, project.apiKey)).json.data.cursor);
   const a1 = await cursorBehind('?prefix=a&limit=1'), b1 = await cursorBehind('?prefix=b&limit=1');
+  const whole = await cursorBehind('?limit=2');
   const ask = async (query) => names(await list(query, project.apiKey));
   assert.deepEqual(await ask(`?prefix=a&cursor=${a1}`), ['a2']);
-  assert.deepEqual(await ask(`?prefix=b&cursor=${a1}`), ['b1', 'b2']);
-  assert.deepEqual(await ask(`?prefix=a&cursor=${b1}`), []);
-  assert.deepEqual(await ask(`?cursor=${b1}`), ['b2', 'c1']);
-  assert.deepEqual(await ask(`?prefix=&cursor=${a1}&limit=2`), ['a2', 'b1']);
+  assert.deepEqual(await ask(`?prefix=b&cursor=${b1}&limit=1`), ['b2']);
+  assert.deepEqual(await ask(`?prefix=&cursor=${whole}&limit=2`), ['b1', 'b2']);
+  for (const query of [`?prefix=b&cursor=${a1}`, `?prefix=a&cursor=${b1}`, `?cursor=${b1}`, `?prefix=a1&cursor=${a1}`,
+    `?prefix=b&cursor=${whole}`]) expectError(await list(query, project.apiKey), 400, 'bad_cursor', query);
+  expectError(await list(`?prefix=a&cursor=${a1}`, other.apiKey), 400, 'bad_cursor', 'of another project');
   // It keeps its place when its key has gone, and a new key before it is not seen, one behind it is.
   await fill(project, ['b1'], 'DELETE');
   await fill(project, ['b0', 'b11']);
