@@ -14,9 +14,11 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/conf.h"
 #include "base/jdoc.h"
 #include "ctl/ctl.h"
@@ -27,6 +29,8 @@ enum {
 	PATIENCE_MS = 3000,		/* until we say what we wait for */
 	ANSWER_FIRST = 16 * 1024,
 	ANSWER_MAX = 64 * 1024 * 1024,
+	RETURN_MS = 30 * 1000,		/* how long a server that was there may take to come back */
+	PAUSE_MS = 100,
 	ANSWER_DEPTH = 16
 };
 
@@ -86,6 +90,9 @@ static enum ctl_exit explain_connect(struct ctl *ctl, const char *path, int erro
 				"runs as may use it", path);
 	case EAGAIN:
 		return ctl_fail(ctl, CTL_TEMPORARY, "unavailable", "tmakvd does not answer at %s: too many are asking", path);
+	case ENAMETOOLONG:
+		return ctl_usage(ctl, "%s: a socket's path has at most %zu bytes", path, sizeof(struct sockaddr_un) -
+				 offsetof(struct sockaddr_un, sun_path) - 1);
 	default:
 		return ctl_fail(ctl, CTL_UNAVAILABLE, "not_running", "%s: %s", path, strerror(error));
 	}
@@ -99,26 +106,27 @@ static void set_timeout(int fd, int option, time_t seconds)
 	(void)!setsockopt(fd, SOL_SOCKET, option, &wait, sizeof wait);
 }
 
-static enum ctl_exit open_path(struct ctl *ctl, const char *path, int *out)
+/* A connection to whoever listens at PATH; 0, or errno. */
+static int connect_to(const char *path, int *out)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd, error;
 
 	if (strlen(path) >= sizeof address.sun_path)
-		return ctl_usage(ctl, "%s: a socket's path has at most %zu bytes", path, sizeof address.sun_path - 1);
+		return ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return ctl_fail(ctl, CTL_INTERNAL, "internal", "no socket can be had: %s", strerror(errno));
+		return errno;
 	set_timeout(fd, SO_SNDTIMEO, CONNECT_S);	/* holds for connect() too */
 	set_timeout(fd, SO_RCVTIMEO, ANSWER_S);
 	if (connect(fd, (const struct sockaddr *)(const void *)&address, sizeof address) == 0) {
 		*out = fd;
-		return CTL_OK;
+		return 0;
 	}
 	error = errno;
 	close(fd);
-	return explain_connect(ctl, path, error);
+	return error;
 }
 
 static bool send_all(int fd, struct str text)
@@ -175,7 +183,10 @@ static char *receive_line(int fd, size_t *n_line)
 	}
 }
 
-static enum ctl_exit exchange(struct ctl *ctl, int fd, struct str request, json_object **doc)
+enum exchange { EXCHANGE_OK, EXCHANGE_NOT_READ, EXCHANGE_TIMEOUT, EXCHANGE_ENDED, EXCHANGE_FOREIGN };
+
+/* The line REQUEST there, a line back. */
+static enum exchange exchange(int fd, struct str request, json_object **doc)
 {
 	struct pollfd answer = { fd, POLLIN, 0 };
 	size_t n;
@@ -183,20 +194,33 @@ static enum ctl_exit exchange(struct ctl *ctl, int fd, struct str request, json_
 
 	/* A server that refuses us answers without having read all of it: look at the answer anyway. */
 	if (!send_all(fd, request) && errno == EAGAIN)
-		return ctl_fail(ctl, CTL_TEMPORARY, "timeout", "tmakvd does not read the request");
+		return EXCHANGE_NOT_READ;
 	if (poll(&answer, 1, PATIENCE_MS) == 0)
 		ctl_warn("no answer yet: tmakvd is starting, or busy; waiting up to %d s", ANSWER_S);
 	line = receive_line(fd, &n);
-	if (line == NULL && errno == EAGAIN)
-		return ctl_fail(ctl, CTL_TEMPORARY, "timeout", "no answer from tmakvd within %d s; what was asked for may still happen",
-				ANSWER_S);
 	if (line == NULL)
-		return ctl_fail(ctl, CTL_TEMPORARY, "unavailable", "tmakvd ended before it answered; what was asked for may have happened");
+		return errno == EAGAIN ? EXCHANGE_TIMEOUT : EXCHANGE_ENDED;
 	*doc = jdoc_read(str_make(line, n), ANSWER_DEPTH);
 	OPENSSL_cleanse(line, n);
 	free(line);
-	if (*doc == NULL)
+	return *doc == NULL ? EXCHANGE_FOREIGN : EXCHANGE_OK;
+}
+
+static enum ctl_exit explain_exchange(struct ctl *ctl, enum exchange how)
+{
+	switch (how) {
+	case EXCHANGE_OK:
+		break;
+	case EXCHANGE_NOT_READ:
+		return ctl_fail(ctl, CTL_TEMPORARY, "timeout", "tmakvd does not read the request");
+	case EXCHANGE_TIMEOUT:
+		return ctl_fail(ctl, CTL_TEMPORARY, "timeout", "no answer from tmakvd within %d s; what was asked for may still happen",
+				ANSWER_S);
+	case EXCHANGE_ENDED:
+		return ctl_fail(ctl, CTL_TEMPORARY, "unavailable", "tmakvd ended before it answered; what was asked for may have happened");
+	case EXCHANGE_FOREIGN:
 		return ctl_fail(ctl, CTL_INTERNAL, "internal", "the answer is not one of tmakvd's; is something else listening there?");
+	}
 	return CTL_OK;
 }
 
@@ -255,11 +279,13 @@ enum ctl_exit control_ask(struct ctl *ctl, const char *command, json_object *arg
 	json_object *doc, *found;
 	const char *path;
 	enum ctl_exit exit;
-	int fd = -1;
+	int fd = -1, error;
 
-	if ((exit = find_path(ctl, &path)) != CTL_OK || (exit = open_path(ctl, path, &fd)) != CTL_OK)
+	if ((exit = find_path(ctl, &path)) != CTL_OK)
 		return exit;
-	exit = exchange(ctl, fd, request, &doc);
+	if ((error = connect_to(path, &fd)) != 0)
+		return explain_connect(ctl, path, error);
+	exit = explain_exchange(ctl, exchange(fd, request, &doc));
 	close(fd);
 	if (exit != CTL_OK)
 		return exit;
@@ -270,5 +296,75 @@ enum ctl_exit control_ask(struct ctl *ctl, const char *command, json_object *arg
 	else
 		*result = json_object_get(found);
 	json_object_put(doc);
+	return exit;
+}
+
+/* --- a connection for keys and values --- */
+
+/* How patient a try is with a server that may be on its way back. What it is patient with is not reported. */
+enum patience { PATIENCE_NONE, PATIENCE_ENDING, PATIENCE_GONE };
+
+/* The answer to kv.open. */
+static enum ctl_exit read_opened(struct ctl *ctl, json_object *doc, enum patience patience, struct str *account)
+{
+	json_object *result = NULL;
+
+	if (!ctl_get_bool(doc, "ok")) {
+		if (patience != PATIENCE_NONE && str_eq(ctl_get_str(doc, "code"), STR_LIT("unavailable")))
+			return CTL_TEMPORARY;
+		return report(ctl, doc);
+	}
+	jdoc_object(doc, "result", &result);
+	*account = arena_dup(ctl->arena, ctl_get_str(result, "account_id"));
+	return CTL_OK;
+}
+
+/* CTL_TEMPORARY, with *AGAIN: it may do to try once more. */
+static enum ctl_exit open_once(struct ctl *ctl, const char *path, enum patience patience, int *out,
+			       struct str *account, bool *again)
+{
+	int fd = -1, error = connect_to(path, &fd);
+	json_object *doc;
+	enum exchange how;
+	enum ctl_exit exit;
+
+	if (error != 0) {
+		*again = patience == PATIENCE_GONE && (error == ENOENT || error == ECONNREFUSED || error == EAGAIN);
+		return *again ? CTL_TEMPORARY : explain_connect(ctl, path, error);
+	}
+	how = exchange(fd, request_line(ctl, "kv.open", NULL), &doc);
+	if (how == EXCHANGE_OK) {
+		exit = read_opened(ctl, doc, patience, account);
+		json_object_put(doc);
+		*again = exit == CTL_TEMPORARY && patience != PATIENCE_NONE;
+	} else {
+		*again = how == EXCHANGE_ENDED && patience != PATIENCE_NONE;
+		exit = *again ? CTL_TEMPORARY : explain_exchange(ctl, how);
+	}
+	if (exit == CTL_OK)
+		*out = fd;
+	else
+		close(fd);
+	return exit;
+}
+
+enum ctl_exit control_open(struct ctl *ctl, bool was_open, int *fd, struct str *account)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
+	uint64_t until_us = clock_mono_us() + RETURN_MS * UINT64_C(1000);
+	enum patience patience = was_open ? PATIENCE_GONE : PATIENCE_ENDING;
+	enum ctl_exit exit;
+	const char *path;
+	bool again;
+
+	if ((exit = find_path(ctl, &path)) != CTL_OK)
+		return exit;
+	while ((exit = open_once(ctl, path, patience, fd, account, &again)) != CTL_OK && again) {
+		nanosleep(&pause, NULL);
+		/* What ends now may be gone at the next look; the last look tells what it sees. */
+		patience = clock_mono_us() < until_us ? PATIENCE_GONE : PATIENCE_NONE;
+	}
+	if (exit == CTL_OK)
+		set_timeout(*fd, SO_SNDTIMEO, ANSWER_S);	/* a long body waits until somebody has time to read it */
 	return exit;
 }

@@ -164,6 +164,12 @@ enum ctl_exit input_bots(struct ctl *ctl, bool stdin_is_free, struct bot *bots, 
  */
 enum ctl_exit control_ask(struct ctl *ctl, const char *command, json_object *args, json_object **result);
 
+/*
+ * control_open - a connection to tmakvd that speaks FastCGI as the operator; *ACCOUNT is the installation's id.
+ * A server that is ending is waited for, half a minute at most, and one that is gone when it WAS_OPEN before.
+ */
+enum ctl_exit control_open(struct ctl *ctl, bool was_open, int *fd, struct str *account);
+
 /* --- the commands: cmd_*.c --- */
 
 enum ctl_exit cmd_project_create(struct ctl *ctl), cmd_project_list(struct ctl *ctl);
