@@ -13,6 +13,7 @@
 #include "base/conf.h"
 #include "base/jarray.h"
 #include "base/jdoc.h"
+#include "base/jraw.h"
 #include "base/jtext.h"
 #include "call.h"
 #include "doors/doors.h"
@@ -63,6 +64,7 @@ static enum rc item_fail(struct bulk *bulk, enum rc rc)
 /* One of {key, value, base64?, expiration?, expiration_ttl?, metadata?}, as the strings of its document. */
 struct item {
 	json_object *doc;
+	struct str text;		/* that it was read from */
 	struct str key, value, metadata;
 	int64_t expires_at;
 };
@@ -90,6 +92,10 @@ static enum rc read_metadata(struct bulk *bulk, struct item *item)
 {
 	item->metadata = STR_LIT("");
 	if (is_null(item->doc, "metadata"))
+		return RC_OK;
+	/* As it is written, so that an export comes back the same; without its white space if that makes it fit. */
+	item->metadata = jraw_member(item->text, "metadata");
+	if (item->metadata.n != 0 && item->metadata.n <= KV_METADATA_MAX)
 		return RC_OK;
 	item->metadata = jdoc_text(json_object_object_get(item->doc, "metadata"), bulk->scratch);
 	if (item->metadata.p == NULL)
@@ -145,7 +151,7 @@ static enum rc read_members(struct bulk *bulk, struct item *item)
 /* item_close() it whatever the answer. */
 static enum rc item_open(struct bulk *bulk, struct str text, struct item *item)
 {
-	*item = (struct item){ .doc = jdoc_read(text, JTEXT_DEPTH) };
+	*item = (struct item){ .doc = jdoc_read(text, JTEXT_DEPTH), .text = text };
 	return item_fail(bulk, read_members(bulk, item));
 }
 
