@@ -37,6 +37,17 @@ static const struct {
 	[OPTION_MAX_AGE]        = { "max-age",        0,   "S",    "oldest initData that is accepted, in seconds" },
 	[OPTION_VALUE_LIMIT]    = { "value-limit",    0,   "SIZE", "bytes of a value, 1 to 25M; 'default' is the configuration's" },
 	[OPTION_WRITE_LIMIT]    = { "write-limit",    0,   "N",    "writes a second and key, 0 for no limit; or 'default'" },
+	[OPTION_OUTPUT]         = { "output",         0,   "FILE", "write to FILE, not to standard output" },
+	[OPTION_FILE]           = { "file",           0,   "FILE", "the value is in FILE; without it, it comes from standard input" },
+	[OPTION_INFO]           = { "info",           0,   NULL,   "its metadata and when it expires, not its value" },
+	[OPTION_TTL]            = { "ttl",            0,   "S",    "the key expires in S seconds" },
+	[OPTION_EXPIRATION]     = { "expiration",     0,   "T",    "the key expires at T, in seconds since 1970" },
+	[OPTION_METADATA]       = { "metadata",       0,   "JSON", "what is to be known of the key without its value" },
+	[OPTION_PREFIX]         = { "prefix",         0,   "P",    "only keys that begin with P" },
+	[OPTION_LIMIT]          = { "limit",          0,   "N",    "so many keys at most" },
+	[OPTION_CURSOR]         = { "cursor",         0,   "C",    "go on where it stopped" },
+	[OPTION_FORMAT]         = { "format",         0,   "F",    "'jsonl', an item a line, or 'wrangler', one array of them" },
+	[OPTION_SKIP]           = { "skip",           0,   "N",    "leave out the first N items" },
 	[OPTION_MIN_TTL]        = { "min-ttl",        0,   "S",    "shortest time to live a client may ask for; or 'default'" },
 };
 
@@ -272,19 +283,25 @@ static enum ctl_exit unknown_verb(struct ctl *ctl, const struct ctl_command *com
 	return ctl_usage(ctl, "'%s' takes one of: %s", ctl->words[0], list);
 }
 
+#define NAMES (OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_PROJECT) | OPTION_BIT(OPTION_PREFIX) | \
+	       OPTION_BIT(OPTION_METADATA) | OPTION_BIT(OPTION_CURSOR))
+
 /* What goes to the server as JSON: all words are names of something. */
 static bool names_are_utf8(const struct ctl *ctl)
 {
 	for (size_t i = 0; i < ctl->n_words; i++)
 		if (!str_is_utf8(str_c(ctl->words[i])))
 			return false;
-	return str_is_utf8(str_c(args_value(ctl, OPTION_NAME))) && str_is_utf8(str_c(args_value(ctl, OPTION_PROJECT)));
+	for (size_t i = 0; i < ctl->n_given; i++)
+		if ((OPTION_BIT(ctl->given[i].option) & NAMES) != 0 && !str_is_utf8(str_c(ctl->given[i].value)))
+			return false;
+	return true;
 }
 
 enum ctl_exit args_command(struct ctl *ctl, const struct ctl_command *commands, size_t n)
 {
 	const struct ctl_command *command = NULL;
-	size_t n_words;
+	size_t n_words, least;
 
 	for (size_t i = 0; i < n && command == NULL; i++)
 		if (begins_with(ctl, commands[i].words, &n_words))
@@ -303,9 +320,10 @@ enum ctl_exit args_command(struct ctl *ctl, const struct ctl_command *commands, 
 		if ((OPTION_BIT(ctl->given[i].option) & (command->options | OPTIONS_EVERYWHERE)) == 0)
 			return ctl_usage(ctl, "'%s' takes no option --%s; see tmakvctl %s --help", command->words,
 					 table[ctl->given[i].option].name, command->words);
-	if (ctl->n_words != command->arguments)
+	least = command->arguments & ~ARGUMENTS_ONE_MORE;
+	if (ctl->n_words < least || ctl->n_words > least + (command->arguments != least))
 		return ctl_usage(ctl, "%s; usage: tmakvctl %s%s%s",
-				 ctl->n_words < command->arguments ? "something is missing" : "there is a word too many",
+				 ctl->n_words < least ? "something is missing" : "there is a word too many",
 				 command->words, command->usage[0] == '\0' ? "" : " ", command->usage);
 	return CTL_OK;
 }

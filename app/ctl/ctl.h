@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "auth/initdata.h"
 #include "base/arena.h"
@@ -26,7 +27,8 @@ enum ctl_exit {
 	CTL_INTERNAL = 70,	/* our mistake, or the server's: its log says more */
 	CTL_IO = 74,		/* standard input or output failed */
 	CTL_TEMPORARY = 75,	/* stopping, or no space: try again */
-	CTL_PERMISSION = 77	/* not for this user */
+	CTL_PERMISSION = 77,	/* not for this user */
+	CTL_INTERRUPTED = 130	/* by Ctrl-C, at a place to go on from */
 };
 
 /* --- args.c: the command line --- */
@@ -38,6 +40,8 @@ enum ctl_option {
 	OPTION_NAME, OPTION_READ_ONLY, OPTION_YES,
 	OPTION_PROJECT, OPTION_JWKS, OPTION_NOW, OPTION_MAX_AGE,
 	OPTION_VALUE_LIMIT, OPTION_WRITE_LIMIT, OPTION_MIN_TTL,
+	OPTION_OUTPUT, OPTION_FILE, OPTION_INFO, OPTION_TTL, OPTION_EXPIRATION, OPTION_METADATA,
+	OPTION_PREFIX, OPTION_LIMIT, OPTION_CURSOR, OPTION_FORMAT, OPTION_SKIP,
 	OPTION__COUNT
 };
 
@@ -54,12 +58,14 @@ struct ctl_given {
 
 struct ctl;
 
+#define ARGUMENTS_ONE_MORE ((size_t)1 << 8)
+
 /* A row of the table in main.c. */
 struct ctl_command {
 	const char *words;	/* "project create" */
 	enum ctl_exit (*run)(struct ctl *ctl);
 	unsigned options;	/* mask of those it takes besides those that all take */
-	size_t arguments;	/* how many words stand behind it */
+	size_t arguments;	/* how many words stand behind it; with ARGUMENTS_ONE_MORE, or one more */
 	const char *usage;	/* what stands behind it */
 	const char *summary;	/* a few words, for the list of commands */
 	const char *help;	/* sentences, for its own help */
@@ -118,6 +124,12 @@ void ctl_print_json(struct ctl *ctl, json_object *doc);
 /* ctl_print - S on standard output, control characters as '?': what came from elsewhere must not reach a terminal raw. */
 void ctl_print(struct str s);
 
+/*
+ * ctl_print_raw - TEXT, which is JSON or a part of one of its strings, byte for byte; but where the program's output
+ * is a terminal, the control characters that JSON lets through are escaped. OUT is the same in all calls.
+ */
+void ctl_print_raw(struct str text, FILE *out);
+
 /* ctl_text - a formatted string in the arena. */
 const char *ctl_text(struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -145,7 +157,10 @@ bool ctl_get_bool(json_object *object, const char *name);
 /* input_read - all of FD, MAX bytes at most (the rest is left out), without one line end at its end. */
 enum ctl_exit input_read(struct ctl *ctl, int fd, const char *name, size_t max, struct str *out);
 
-/* input_file - the same of a file. */
+/* input_bytes - all of FD to the byte; more than MAX: CTL_USAGE. */
+enum ctl_exit input_bytes(struct ctl *ctl, int fd, const char *name, size_t max, struct str *out);
+
+/* input_file - the same as input_read() of a file. */
 enum ctl_exit input_file(struct ctl *ctl, const char *file, size_t max, struct str *out);
 
 /*
@@ -179,6 +194,10 @@ enum ctl_exit cmd_project_delete(struct ctl *ctl), cmd_project_limit(struct ctl 
 enum ctl_exit cmd_key_create(struct ctl *ctl), cmd_key_list(struct ctl *ctl), cmd_key_revoke(struct ctl *ctl);
 enum ctl_exit cmd_admin_key_create(struct ctl *ctl), cmd_admin_key_list(struct ctl *ctl);
 enum ctl_exit cmd_admin_key_revoke(struct ctl *ctl);
+enum ctl_exit cmd_kv_get(struct ctl *ctl), cmd_kv_put(struct ctl *ctl), cmd_kv_delete(struct ctl *ctl);
+enum ctl_exit cmd_kv_list(struct ctl *ctl), cmd_kv_count(struct ctl *ctl);
+enum ctl_exit cmd_kv_bulk_put(struct ctl *ctl), cmd_kv_bulk_delete(struct ctl *ctl);
+enum ctl_exit cmd_export(struct ctl *ctl), cmd_import(struct ctl *ctl);
 enum ctl_exit cmd_status(struct ctl *ctl);
 enum ctl_exit cmd_check_initdata(struct ctl *ctl), cmd_check_jwt(struct ctl *ctl);
 

@@ -66,6 +66,22 @@ enum ctl_exit input_read(struct ctl *ctl, int fd, const char *name, size_t max, 
 	return CTL_OK;
 }
 
+enum ctl_exit input_bytes(struct ctl *ctl, int fd, const char *name, size_t max, struct str *out)
+{
+	char *p = arena_alloc(ctl->arena, max + 1);
+	ssize_t n;
+
+	if (p == NULL)
+		ctl_no_memory();
+	n = read_up_to(fd, p, max + 1);
+	if (n < 0)
+		return ctl_fail(ctl, CTL_IO, "io", "%s cannot be read: %s", name, strerror(errno));
+	if ((size_t)n > max)
+		return ctl_fail(ctl, CTL_USAGE, "too_large", "%s has more than %zu bytes", name, max);
+	*out = str_make(p, (size_t)n);
+	return CTL_OK;
+}
+
 enum ctl_exit input_file(struct ctl *ctl, const char *file, size_t max, struct str *out)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);

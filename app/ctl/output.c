@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/jdoc.h"
 #include "ctl/ctl.h"
+#include "ctl/progress.h"
 #include "ctl/table.h"
 
 _Noreturn void ctl_no_memory(void)
@@ -26,6 +28,7 @@ static void say(const char *format, va_list args)
 	char text[1024];
 
 	vsnprintf(text, sizeof text, format, args);
+	progress_hide();
 	fputs("tmakvctl: ", stderr);
 	table_write(str_c(text), stderr);
 	putc('\n', stderr);
@@ -100,6 +103,35 @@ void ctl_print_json(struct ctl *ctl, json_object *doc)
 void ctl_print(struct str s)
 {
 	table_write(s, stdout);
+}
+
+/* DEL, and U+0080 to U+009F, which terminals obey as well: escaped. All else stays. */
+static void print_tamed(struct str text, FILE *out)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i], next = i + 1 < text.n ? (unsigned char)text.p[i + 1] : 0;
+
+		if (c == 0x7f) {
+			fputs("\\u007f", out);
+		} else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
+			fprintf(out, "\\u%04x", next);
+			i++;
+		} else {
+			putc(c, out);
+		}
+	}
+}
+
+void ctl_print_raw(struct str text, FILE *out)
+{
+	static int is_terminal = -1;
+
+	if (is_terminal < 0)
+		is_terminal = isatty(fileno(out));
+	if (is_terminal)
+		print_tamed(text, out);
+	else
+		fwrite(text.p, 1, text.n, out);
 }
 
 const char *ctl_text(struct ctl *ctl, const char *format, ...)

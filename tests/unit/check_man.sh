@@ -23,7 +23,7 @@ EOT
 
 # Its help has two lists, of commands and of options.
 help=$("$build/tmakvctl" --help) || exit 99
-commands=$(printf '%s\n' "$help" | sed -n '/^Commands/,/^$/s/^  \([a-z-]*\( [a-z][a-z]*\)\{0,1\}\)  .*/\1/p')
+commands=$(printf '%s\n' "$help" | sed -n '/^Commands/,/^$/s/^  \([a-z-]*\( [a-z][a-z-]*\)\{0,1\}\)  .*/\1/p')
 [ "$(printf '%s\n' "$commands" | wc -l)" -gt 10 ] || missing "tmakvctl --help" "its commands"
 while IFS= read -r command; do
 	grep -q "^\.It Cm $command" "$top/app/tmakvctl.8" || missing tmakvctl.8 "$command"

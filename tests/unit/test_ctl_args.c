@@ -19,7 +19,8 @@ static const struct ctl_command commands[] = {
 	{ "project create", NULL, OPTION_BIT(OPTION_BOT_ID) | OPTION_BIT(OPTION_TEST), 1, "NAME", "", "" },
 	{ "project list", NULL, 0, 0, "", "", "" },
 	{ "key create", NULL, OPTION_BIT(OPTION_NAME), 1, "PROJECT", "", "" },
-	{ "status", NULL, OPTION_BIT(OPTION_NOW), 0, "", "", "" },
+	{ "import", NULL, OPTION_BIT(OPTION_SKIP), 1 | ARGUMENTS_ONE_MORE, "PROJECT [FILE]", "", "" },
+	{ "status", NULL, OPTION_BIT(OPTION_NOW) | OPTION_BIT(OPTION_VALUE_LIMIT), 0, "", "", "" },
 };
 
 static struct ctl ctl;
@@ -111,6 +112,42 @@ static void missing_and_spare_words_are_refused(void **state)
 	assert_non_null(strstr(said, "too many"));
 }
 
+static void the_last_word_may_be_optional(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("import"), CTL_USAGE);
+	assert_int_equal(parse("import shop"), CTL_OK);
+	assert_int_equal(ctl.n_words, 1);
+	assert_int_equal(parse("import shop file --skip 7"), CTL_OK);
+	assert_int_equal(ctl.n_words, 2);
+	assert_int_equal(parse("import shop file more"), CTL_USAGE);
+	assert_non_null(strstr(said, "too many"));
+}
+
+static void sizes_may_have_units(void **state)
+{
+	int64_t size = 7;
+
+	(void)state;
+	assert_int_equal(parse("status"), CTL_OK);
+	assert_int_equal(args_size(&ctl, OPTION_VALUE_LIMIT, 1, 2048, &size), CTL_OK);
+	assert_int_equal(size, 7);
+	assert_int_equal(parse("status --value-limit 2k"), CTL_OK);
+	assert_int_equal(args_size(&ctl, OPTION_VALUE_LIMIT, 1, 2048, &size), CTL_OK);
+	assert_int_equal(size, 2048);
+	assert_int_equal(parse("status --value-limit 3K"), CTL_OK);
+	assert_int_equal(args_size(&ctl, OPTION_VALUE_LIMIT, 1, 2048, &size), CTL_USAGE);
+	assert_int_equal(size, 2048);
+}
+
+static void what_is_named_is_utf8(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("key create a\xff"), CTL_USAGE);
+	assert_int_equal(parse("key create a --name \xc3"), CTL_USAGE);
+	assert_int_equal(parse("key create a --name \xc3\xa4"), CTL_OK);
+}
+
 static void what_may_have_been_meant_is_said(void **state)
 {
 	(void)state;
@@ -197,6 +234,9 @@ int main(void)
 		cmocka_unit_test(a_value_that_was_forgotten_is_noticed),
 		cmocka_unit_test(an_option_of_another_command_is_refused),
 		cmocka_unit_test(missing_and_spare_words_are_refused),
+		cmocka_unit_test(the_last_word_may_be_optional),
+		cmocka_unit_test(sizes_may_have_units),
+		cmocka_unit_test(what_is_named_is_utf8),
 		cmocka_unit_test(what_may_have_been_meant_is_said),
 		cmocka_unit_test(a_token_on_the_command_line_is_not_repeated),
 		cmocka_unit_test(numbers_have_bounds),
