@@ -11,7 +11,6 @@
 
 #include "base/b64.h"
 #include "base/conf.h"
-#include "base/jarray.h"
 #include "base/jdoc.h"
 #include "base/jraw.h"
 #include "base/jtext.h"
@@ -204,26 +203,34 @@ static bool slice_is_full(const struct bulk *bulk, size_t n)
 
 /* ---- the two passes ---- */
 
+/* Whether the body is JSON at all, before it is taken apart. */
+static enum rc check_text(struct bulk *bulk)
+{
+	struct call *call = bulk->call;
+	size_t bad_at;
+
+	if (jtext_check(bulk->text, &bad_at))
+		return RC_OK;
+	call->detail = arena_printf(call->arena, "the body is not JSON: see byte %zu", bad_at);
+	return RC_BAD_JSON;
+}
+
 /* Call EACH for every element's text. RC_BAD_JSON: it is no array; more than ITEMS_MAX: RC_BAD_REQUEST. */
 static enum rc each_item(struct bulk *bulk, enum rc (*each)(struct bulk *, struct str))
 {
-	struct jarray array;
-	enum jarray_step step;
-	struct str text;
+	struct str name, text;
+	struct jraw array;
 	enum rc rc;
 
-	jarray_init(&array, bulk->text);
-	for (bulk->index = 0; (step = jarray_next(&array, &text)) == JARRAY_ITEM; bulk->index++) {
+	if (!jraw_open(&array, bulk->text) || array.is_object)
+		return say(bulk, RC_BAD_JSON, "the body must be a JSON array");
+	for (bulk->index = 0; jraw_next(&array, &name, &text); bulk->index++) {
 		if (bulk->index == ITEMS_MAX) {
 			bulk->call->detail = arena_printf(bulk->call->arena, "You can send a maximum of %d items", ITEMS_MAX);
 			return RC_BAD_REQUEST;
 		}
 		if ((rc = each(bulk, text)) != RC_OK)
 			return rc;
-	}
-	if (step == JARRAY_BAD) {
-		bulk->call->detail = arena_printf(bulk->call->arena, "the body must be a JSON array; see behind item %zu", bulk->index);
-		return RC_BAD_JSON;
 	}
 	return RC_OK;
 }
@@ -379,6 +386,8 @@ static enum rc bulk_run(struct call *call, enum rc (*check)(struct bulk *, struc
 	bulk->call = call;
 	buf_init(&bulk->refused, call->arena, DOOR_LIST_TEXT_MAX);
 	rc = read_body(bulk);
+	if (rc == RC_OK)
+		rc = check_text(bulk);
 	if (rc == RC_OK)
 		rc = each_item(bulk, check);
 	if (rc == RC_OK)

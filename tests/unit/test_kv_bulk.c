@@ -3,36 +3,13 @@
  */
 #include "config.h"
 
-#include "store_fixture.h"
-
-#include "kv/kv.h"
+#include "kv_fixture.h"
 
 enum { PROJECT = 7, NOW = 1000000000, LARGE = 2000 };
 
-static struct fixture fixture;
-static struct kv *kv;
-static struct arena *arena;
 static struct kv_put put_rows[KV_SLICE_ITEMS];
 static struct kv_delete delete_rows[KV_SLICE_ITEMS];
 static char keys[KV_SLICE_ITEMS][16];
-
-static int start(void **state)
-{
-	(void)state;
-	fixture_start(&fixture);
-	assert_int_equal(kv_open(&kv, fixture.store), RC_OK);
-	arena = arena_new(64 << 20);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	arena_free(arena);
-	kv_close(kv);
-	fixture_stop(&fixture);
-	return 0;
-}
 
 /* A slice of N put_rows, each with a value of its own of LENGTH bytes. */
 static struct kv_slice slice_of(size_t n, size_t length, int64_t limit)
@@ -162,7 +139,6 @@ static void a_repeated_request_repeats_no_slice(void **state)
 
 int main(void)
 {
-#define OVER_A_STORE(test) cmocka_unit_test_setup_teardown(test, start, stop)
 	const struct CMUnitTest tests[] = {
 		OVER_A_STORE(every_put_of_a_slice_is_there_with_its_own_value),
 		OVER_A_STORE(of_one_key_twice_the_last_counts),

@@ -3,31 +3,7 @@
  */
 #include "config.h"
 
-#include "store_fixture.h"
-
-#include "kv/kv.h"
-
-static struct fixture fixture;
-static struct kv *kv;
-static struct arena *arena;
-
-static int start(void **state)
-{
-	(void)state;
-	fixture_start(&fixture);
-	assert_int_equal(kv_open(&kv, fixture.store), RC_OK);
-	arena = arena_new(1 << 20);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	arena_free(arena);
-	kv_close(kv);
-	fixture_stop(&fixture);
-	return 0;
-}
+#include "kv_fixture.h"
 
 static struct kv_list list_of(uint32_t project, const char *prefix, struct str last)
 {
@@ -112,17 +88,13 @@ static void it_outlives_a_restart(void **state)
 	struct str cursor = cursor_of(&list), after;
 
 	(void)state;
-	kv_close(kv);
-	store_close(fixture.store);
-	fixture_open(&fixture);
-	assert_int_equal(kv_open(&kv, fixture.store), RC_OK);
+	kv_fixture_reopen();
 	assert_int_equal(read_in(3, "p", cursor, &after), RC_OK);
 	assert_true(str_eq(after, STR_LIT("pq")));
 }
 
 int main(void)
 {
-#define OVER_A_STORE(test) cmocka_unit_test_setup_teardown(test, start, stop)
 	const struct CMUnitTest tests[] = {
 		OVER_A_STORE(it_leads_behind_the_name_it_was_made_of),
 		OVER_A_STORE(it_is_refused_in_another_project_or_under_another_prefix),

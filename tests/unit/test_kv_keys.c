@@ -4,37 +4,11 @@
  */
 #include "config.h"
 
-#include "store_fixture.h"
+#include "kv_fixture.h"
 
-#include "kv/kv.h"
 #include "kv/private.h"
-#include "store/expire.h"
 
 enum { PROJECT = 7, NOW = 1000000 };
-
-static struct fixture fixture;
-static struct kv *kv;
-static struct arena *arena;
-
-static int start(void **state)
-{
-	(void)state;
-	fixture_start(&fixture);
-	assert_int_equal(kv_open(&kv, fixture.store), RC_OK);
-	/* The sweeper works by the clock on the wall; these tests bring their own. */
-	store_sweeper_stop(fixture.store);
-	arena = arena_new(64 << 20);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	arena_free(arena);
-	kv_close(kv);
-	fixture_stop(&fixture);
-	return 0;
-}
 
 static struct kv_put put_of(struct str key, struct str value)
 {
@@ -446,7 +420,6 @@ static void a_truncated_record_is_not_read(void **state)
 
 int main(void)
 {
-#define OVER_A_STORE(test) cmocka_unit_test_setup_teardown(test, start, stop)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_have_1_to_512_bytes_of_utf8),
 		cmocka_unit_test(a_truncated_record_is_not_read),

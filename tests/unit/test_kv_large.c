@@ -4,57 +4,18 @@
  */
 #include "config.h"
 
-#include "store_fixture.h"
+#include "kv_fixture.h"
 
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 
-#include "kv/kv.h"
 #include "kv/private.h"
 #include "project/project.h"
-#include "store/expire.h"
 #include "store/private.h"
 
 enum { PROJECT = 7, NOW = 1000000, CHUNK = KV_CHUNK_SIZE, MEGABYTE = 1 << 20 };
-
-static struct fixture fixture;
-static struct kv *kv;
-static struct arena *arena;
-
-static void kv_start(void)
-{
-	assert_int_equal(kv_open(&kv, fixture.store), RC_OK);
-	/* The sweeper works by the clock on the wall, and when it likes; these tests collect themselves. */
-	store_sweeper_stop(fixture.store);
-}
-
-static int start(void **state)
-{
-	(void)state;
-	fixture_start(&fixture);
-	kv_start();
-	arena = arena_new(64 << 20);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	arena_free(arena);
-	kv_close(kv);
-	fixture_stop(&fixture);
-	return 0;
-}
-
-static void reopen(void)
-{
-	kv_close(kv);
-	store_close(fixture.store);
-	fixture_open(&fixture);
-	kv_start();
-}
 
 /* ---- values that tell their place and who they are ---- */
 
@@ -865,14 +826,14 @@ static void a_reopened_store_collects_what_was_under_way(void **state)
 	(void)state;
 	upload_key("key", MEGABYTE, 3);
 	assert_int_equal(add(&upload, 3 * MEGABYTE, CHUNK, 1), RC_OK);
-	reopen();
+	kv_fixture_reopen();
 	assert_int_equal(rows_in(STORE_VALUES), 11 + 4);
 	collect();
 	assert_int_equal(rows_in(STORE_VALUES), 4);
 	assert_int_equal(rows_in(STORE_GARBAGE), 0);
 	check_value("key", MEGABYTE, 3);
 	assert_int_equal(del("key"), RC_OK);
-	reopen();
+	kv_fixture_reopen();
 	expect_nothing_stored();
 }
 
@@ -917,13 +878,13 @@ static void a_crash_at_any_step_leaves_only_what_is_collected(void **state)
 		assert_true(child >= 0);
 		if (child == 0) {
 			fixture_open(&fixture);
-			kv_start();
+			kv_fixture_open();
 			die_at(step);
 		}
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_int_equal(status, 0);
 		fixture_open(&fixture);
-		kv_start();
+		kv_fixture_open();
 		if (step >= 1)
 			assert_int_equal(rows_in(STORE_GARBAGE), step == 3 ? 2 : step == 4 ? 2 : 1);
 		collect();
@@ -1126,7 +1087,6 @@ static void a_deleted_project_leaves_neither_chunks_nor_garbage(void **state)
 
 int main(void)
 {
-#define OVER_A_STORE(test) cmocka_unit_test_setup_teardown(test, start, stop)
 	const struct CMUnitTest tests[] = {
 		OVER_A_STORE(values_of_every_size_come_back_in_pieces),
 		OVER_A_STORE(the_limit_holds_at_the_byte),

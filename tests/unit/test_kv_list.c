@@ -4,53 +4,14 @@
  */
 #include "config.h"
 
-#include "store_fixture.h"
+#include "kv_fixture.h"
 
 #include <db.h>
 
-#include "kv/kv.h"
 #include "kv/private.h"
-#include "store/expire.h"
 #include "store/private.h"
 
 enum { PROJECT = 7, NOW = 1000000, KEYS = 20000, PAGE = 1000 };
-
-static struct fixture fixture;
-static struct kv *kv;
-static struct arena *arena;
-
-static void open_all(void)
-{
-	assert_int_equal(kv_open(&kv, fixture.store), RC_OK);
-	store_sweeper_stop(fixture.store);
-}
-
-static int start(void **state)
-{
-	(void)state;
-	fixture_start(&fixture);
-	open_all();
-	arena = arena_new(64 << 20);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	arena_free(arena);
-	kv_close(kv);
-	fixture_stop(&fixture);
-	return 0;
-}
-
-/* The store as it is after a start: nothing of it is in the cache. */
-static void open_again(void)
-{
-	kv_close(kv);
-	store_close(fixture.store);
-	fixture_open(&fixture);
-	open_all();
-}
 
 static struct kv_put put_of(struct str key, struct str value)
 {
@@ -146,7 +107,7 @@ static void a_page_never_looks_at_values(void **state)
 	(void)state;
 	put_many("big:", 20, 131072);
 	put_many("middle:", 20, 5000);
-	open_again();
+	kv_fixture_reopen();
 	before = looks_at(STORE_VALUES);	/* what opening takes */
 	found = list("big:", STR_LIT(""));
 	assert_int_equal(found.n_names, 20);
@@ -183,5 +144,5 @@ int main(void)
 		cmocka_unit_test(a_list_of_a_few_names_looks_at_a_few_pages),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, kv_fixture_start, kv_fixture_stop);
 }
