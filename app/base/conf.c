@@ -46,7 +46,7 @@ static const struct option options[] = {
 	{ "backlog",         OPT_INT,   WHERE(backlog),         "4096",                    1,     65535,      "connections that wait while nobody accepts" },
 	{ "control",         OPT_PATH,  WHERE(control),         "/run/tmakv/control.sock", 1,     SOCKET_MAX, "control socket for tmakvctl" },
 	{ "workers",         OPT_INT,   WHERE(workers),         "0",                       0,     64,         "event loops; 0 = half the cores" },
-	{ "slow_threads",    OPT_INT,   WHERE(slow_threads),    "2",                       1,     32,         "threads for bulk calls and large bodies" },
+	{ "slow_threads",    OPT_INT,   WHERE(slow_threads),    "4",                       1,     32,         "threads for bulk calls and large bodies" },
 	{ "connections",     OPT_INT,   WHERE(connections),     "16384",                   16,    1000000,    "most connections at once" },
 	{ "stop_ms",         OPT_INT,   WHERE(stop_ms),         "15000",                   100,   600000,     "milliseconds a stop may take" },
 	{ "cache_size",      OPT_SIZE,  WHERE(cache_size),      "64M",                     M,     T,          "memory for the database cache" },

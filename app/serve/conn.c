@@ -277,6 +277,7 @@ static void conn_commit(struct conn *conn)
 static void conn_slow_down(struct conn *conn)
 {
 	metric_add(conn->job->call.metrics, METRIC_SLOW_CALLS, 1);
+	conn->is_large = has_slow_body(&conn->job->call.request);
 	routes_clear(&conn->job->call);
 	unwatch(conn);
 	conn_enter(conn, CONN_SLOW);

@@ -60,6 +60,7 @@ struct conn {
 	enum conn_state state;
 	bool gone;			/* the peer gave up while its request was under way */
 	bool keep;			/* the slow lane says: to be kept */
+	bool is_large;			/* in the slow lane for its body */
 	bool is_operator;		/* it came through the control socket; for its whole life */
 };
 

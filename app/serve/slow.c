@@ -5,6 +5,9 @@
  * free, however long that takes, and goes back to its worker, who alone may close it. Threads block
  * on bodies, on the committer and on flushes; they have arenas of their own, larger than a loop's.
  *
+ * Large bodies take seconds, what else comes here milliseconds: one thread is always left for the latter,
+ * so that a list never waits until somebody's bulk call has ended.
+ *
  * The queue is shared, under the lane's lock; everything else is the thread's own.
  */
 #include "config.h"
@@ -27,7 +30,30 @@ struct slow_lane {
 	bool closing;
 	struct slow_thread *threads;
 	size_t n_threads;
+	size_t n_large;			/* threads that are at large bodies */
 };
+
+static bool may_run(const struct slow_lane *lane, const struct conn *conn)
+{
+	return !conn->is_large || lane->n_large == 0 || lane->n_large + 1 < lane->n_threads;
+}
+
+/* Cut the oldest connection that may run now out of the queue; NULL: there is none. */
+static struct conn *cut_next(struct slow_lane *lane)
+{
+	struct conn **at = &lane->first, *conn;
+
+	while (*at != NULL && !may_run(lane, *at))
+		at = &(*at)->link;
+	conn = *at;
+	if (conn == NULL)
+		return NULL;
+	*at = conn->link;
+	if (*at == NULL)
+		lane->tail = at;
+	lane->n_large += conn->is_large;
+	return conn;
+}
 
 /* The next connection; NULL when the lane closes. */
 static struct conn *slow_take(struct slow_lane *lane)
@@ -35,16 +61,19 @@ static struct conn *slow_take(struct slow_lane *lane)
 	struct conn *conn;
 
 	pthread_mutex_lock(&lane->lock);
-	while (lane->first == NULL && !lane->closing)
+	while ((conn = cut_next(lane)) == NULL && !lane->closing)
 		pthread_cond_wait(&lane->changed, &lane->lock);
-	conn = lane->first;
-	if (conn != NULL) {
-		lane->first = conn->link;
-		if (lane->first == NULL)
-			lane->tail = &lane->first;
-	}
 	pthread_mutex_unlock(&lane->lock);
 	return conn;
+}
+
+/* A large body is done: the next one may run. Its own thread will ask, and so may others that wait. */
+static void large_done(struct slow_lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	lane->n_large--;
+	pthread_cond_signal(&lane->changed);
+	pthread_mutex_unlock(&lane->lock);
 }
 
 static void give_back(struct conn *conn)
@@ -64,8 +93,12 @@ static void *slow_run(void *arg)
 	struct conn *conn;
 
 	while ((conn = slow_take(self->lane)) != NULL) {
+		bool is_large = conn->is_large;
+
 		conn_run_slow(conn, self->arena);
 		arena_reset(self->arena);
+		if (is_large)
+			large_done(self->lane);
 		give_back(conn);
 	}
 	return NULL;

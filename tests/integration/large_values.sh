@@ -109,3 +109,26 @@ has_little_log() {
 	[ "$(du -sk "$work/data/log" | cut -f1)" -le 120000 ]
 }
 until_true has_little_log || fail "the log has $(du -sk "$work/data/log" | cut -f1) KB"
+
+it "answers a long list while large bodies come in on every thread they may have"
+for i in $(seq 300); do printf '{"key":"list:%s","value":"1"},' "$i"; done | sed 's/^/[/;s/,$/]/' >"$work/items"
+account=$(ctl status --json | member .account_id)
+as_server PUT "/client/v4/accounts/$account/storage/kv/namespaces/$PROJECT/bulk" --data-binary "@$work/items"
+expect 200 '"successful_key_count":300'
+make_value 524288 4
+slow_calls() { ctl status --json | member .metrics.slow_calls; }
+before=$(slow_calls)
+uploads=()
+for i in 1 2 3 4 5 6; do
+	# 200 bytes a millisecond: this takes some seconds.
+	"$client" -s "$work/s" --param "HTTP_AUTHORIZATION=Bearer $API_KEY" --method PUT --uri "/sdk/v1/kv/slow:$i" \
+		--body-file "$work/value" --pieces 200 --timeout-ms 60000 >"$work/slow.$i" 2>&1 &
+	uploads+=($!)
+done
+all_are_there() { [ "$(slow_calls)" -ge $((before + 6)) ]; }
+until_true all_are_there || fail "the uploads have not begun"
+as_server GET "/kv?prefix=list:"
+expect 200 '"list_complete":true'
+for pid in "${uploads[@]}"; do kill -0 "$pid" 2>/dev/null || fail "an upload had ended before the list was answered"; done
+for pid in "${uploads[@]}"; do wait "$pid" || fail "an upload failed"; done
+for i in 1 2 3 4 5 6; do is_value "slow:$i"; done

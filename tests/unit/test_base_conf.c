@@ -30,7 +30,7 @@ static void is_default(const struct conf *conf)
 	assert_int_equal(conf->backlog, 4096);
 	assert_string_equal(conf->control, "/run/tmakv/control.sock");
 	assert_int_equal(conf->workers, 0);
-	assert_int_equal(conf->slow_threads, 2);
+	assert_int_equal(conf->slow_threads, 4);
 	assert_int_equal(conf->connections, 16384);
 	assert_int_equal(conf->stop_ms, 15000);
 	assert_int_equal(conf->cache_size, 64 << 20);
