@@ -51,7 +51,7 @@ static enum ctl_exit get_to_stdout(struct remote *remote, struct fcgi_request *r
 	struct fcgi_answer answer;
 	enum ctl_exit exit = remote_ask_ok(remote, request, &answer);
 
-	if (exit == CTL_OK)
+	if (exit == CTL_OK && answer.body.n != 0)
 		fwrite(answer.body.p, 1, answer.body.n, stdout);	/* main() looks whether it got out */
 	return exit;
 }

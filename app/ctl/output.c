@@ -130,7 +130,7 @@ void ctl_print_raw(struct str text, FILE *out)
 		is_terminal = isatty(fileno(out));
 	if (is_terminal)
 		print_tamed(text, out);
-	else
+	else if (text.n != 0)
 		fwrite(text.p, 1, text.n, out);
 }
 
