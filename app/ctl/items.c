@@ -22,6 +22,7 @@ struct items {
 	int fd;
 	char *p;			/* SIZE bytes, of which N were read; those before AT are taken */
 	size_t size, max, at, n;
+	size_t item_max;
 	bool at_end;
 	uint64_t taken;			/* bytes of the file before p */
 	enum items_state state;
@@ -38,8 +39,8 @@ struct items *items_new(int fd, size_t max)
 		abort();
 	items->fd = fd;
 	items->size = FIRST_SIZE;
-	/* And the line end behind it. */
-	items->max = max + 2 < FIRST_SIZE ? FIRST_SIZE : max + 2;
+	items->item_max = max;
+	items->max = max + 1 < FIRST_SIZE ? FIRST_SIZE : max + 1;	/* and what tells that it has ended */
 	items->line = 1;
 	return items;
 }
@@ -99,6 +100,8 @@ static bool make_room(struct items *items)
 	return true;
 }
 
+static const char too_long[] = "this is too long for one item";
+
 /* More bytes of the file. ITEMS_ONE: there are some; ITEMS_END: there will be none. */
 static enum items_step read_more(struct items *items)
 {
@@ -107,7 +110,7 @@ static enum items_step read_more(struct items *items)
 	if (items->at_end)
 		return ITEMS_END;
 	if (!make_room(items))
-		return bad(items, "this is too long for one item");
+		return bad(items, too_long);
 	do
 		n = read(items->fd, items->p + items->n, items->size - items->n);
 	while (n < 0 && errno == EINTR && !stop_wanted());
@@ -203,6 +206,8 @@ static enum items_step take(struct items *items, bool (*has_ended)(struct scan *
 	}
 	if (step != ITEMS_ONE && step != ITEMS_END)
 		return step;
+	if (scan.n > items->item_max)
+		return bad(items, too_long);
 	if (step == ITEMS_END && (scan.depth != 0 || scan.in_string))
 		return bad(items, "the file ends inside an item");
 	*item = str_make(items->p + items->at, scan.n);

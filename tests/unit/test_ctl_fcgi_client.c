@@ -369,6 +369,21 @@ static void a_request_is_sent_whole_and_its_answer_read(void **state)
 	assert_true(str_eq(str_make(seen[0].body.p, seen[0].body.n), STR_LIT("a\0b")));
 }
 
+static void lengths_have_one_byte_or_four(void **state)
+{
+	static peer *const friendly[] = { says_hello, NULL };
+	char uri[128];
+
+	(void)state;
+	memset(uri, 'k', sizeof uri);
+	script = friendly;
+	for (size_t n = 127; n <= 128; n++)
+		expect_hello(ask_with((struct fcgi_request){ .uri = str_make(uri, n) }));
+	assert_int_equal(param(0, "REQUEST_URI").n, 127);
+	assert_int_equal(param(1, "REQUEST_URI").n, 128);
+	assert_int_equal(param(1, "REQUEST_ID").n, 32);
+}
+
 static void one_connection_serves_one_request_after_the_other(void **state)
 {
 	static peer *const friendly[] = { says_hello, NULL };
@@ -548,6 +563,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 	const struct CMUnitTest tests[] = {
 		TEST(a_request_is_sent_whole_and_its_answer_read),
+		TEST(lengths_have_one_byte_or_four),
 		TEST(one_connection_serves_one_request_after_the_other),
 		TEST(an_answer_may_come_in_any_pieces),
 		TEST(a_status_other_than_200_is_an_answer_too),
