@@ -2,7 +2,7 @@
  * cmd_export.c - tmakvctl export: all keys of a project, with their values, as a stream.
  *
  * A page of names, then their values in one request; what cannot be had in one is asked for in halves. A value
- * comes as base64 and leaves as text where it is UTF-8. Keys and metadata are passed on as they are written
+ * comes as base64 and leaves as text where it is UTF-8 (and not mostly escapes). Keys and metadata are passed on as they are written
  * (jraw.h). A page is written whole or not at all where the output can be cut back, so a cursor is where to go on.
  */
 #include "config.h"
@@ -25,6 +25,7 @@ enum {
 	PAGE = 100,			/* what the server gives the values of in one request */
 	PAGE_ARENA = 4 << 20,
 	CURSOR_MAX = 1023,
+	TEXT_MAX = 64 << 20,		/* escapes make control characters six times longer: an import must take the item */
 	OUT_BUFFER = 1 << 20
 };
 
@@ -85,7 +86,7 @@ static enum ctl_exit write_value(struct export *export, struct str text)
 	if (!b64_decode(text, bytes, &n))
 		return ctl_fail(export->ctl, CTL_INTERNAL, "internal", "a value that came is not base64");
 	export->n_bytes += n;
-	if (str_is_utf8(str_make(bytes, n)))
+	if (str_is_utf8(str_make(bytes, n)) && jtext_quoted_len(str_make(bytes, n)) <= TEXT_MAX)
 		write_string(export->out, str_make(bytes, n));
 	else
 		fprintf(export->out, "\"%.*s\",\"base64\":true", STR(before));

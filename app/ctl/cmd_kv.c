@@ -178,7 +178,7 @@ static enum ctl_exit add_value(struct remote *remote, struct fcgi_request *reque
 				strerror(errno));
 	if (is_stdin && isatty(fd) && isatty(STDERR_FILENO))
 		fprintf(stderr, "Type the value; Control-D ends it.\n");
-	if (!is_stdin && !in_memory && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+	if (!is_stdin && !in_memory && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= REMOTE_VALUE_MAX) {
 		request->body_fd = fd;
 		request->body_size = (uint64_t)st.st_size;
 		return CTL_OK;
