@@ -153,8 +153,11 @@ run 0 kv list shop --prefix nothing:
 [ ! -s "$work/out" ] || fail "$(cat "$work/out")"
 run 0 kv list shop --prefix nothing: --json
 [ "$(cat "$work/out")" = '{"keys":[],"list_complete":true}' ] || fail "$(cat "$work/out")"
+# The count of a whole project has the key that expired in it until it is swept away.
+run 0 kv list shop --json
+total=$(jq '.keys | length' "$work/out")
 run 0 kv count shop --json
-total=$(jq .keys "$work/out")
+[ "$(jq .keys "$work/out")" -ge "$total" ] || fail "$(cat "$work/out"), but there are $total"
 
 it "deletes by a file of names, in every form"
 jq -c '[.[:1200][].key]' "$work/many.json" >"$work/names.json"
@@ -165,8 +168,8 @@ run 0 kv bulk-delete shop -
 jq -c '.[1300:][].key' "$work/many.json" >"$work/in"
 run 0 kv bulk-delete shop - --json
 [ "$(cat "$work/out")" = '{"deleted":1200,"items":1200}' ] || fail "$(cat "$work/out")"
-run 0 kv count shop
-[ "$(cat "$work/out")" = $((total - 2500)) ] || fail "$(cat "$work/out") keys"
+run 0 kv list shop --json
+[ "$(jq '.keys | length' "$work/out")" -eq $((total - 2500)) ] || fail "$(head -c 500 "$work/out")"
 
 it "exports and imports everything, in both formats"
 put $'new\nline \e[2J🙂' $'\u0001\u007f"\\/\t\r\n\0'
