@@ -173,6 +173,26 @@ if command -v nginx >/dev/null && command -v jq >/dev/null; then
 	[ "$(cat "$work/out")" = '{"accept":true,"reason":"ok","user":4242}' ] || fail "$(cat "$work/out")"
 	printf '%s\n' "$token" | ctl check-jwt --jwks "$work/jwks.json" --project "$id" >"$work/out" && fail "accepted"
 	says "refused: wrong_project"
+
+	it "makes admin keys that work for every project until they are revoked"
+	run 0 status --json
+	account=$(value account_id)
+	run 0 admin-key create --json
+	key_id=$(value id) key=$(value key)
+	namespaces=/client/v4/accounts/$account/storage/kv/namespaces
+	as_user "$key" GET "$namespaces"
+	expect 200 '"title":"shop"' '"title":"three"' '"title":"server-only"'
+	as_user "$key" PUT "$namespaces/${PROJECT_ID//-/}/values/a" --data-binary x
+	expect 200
+	run 0 project limit shop --value-limit 3
+	as_user "$key" PUT "$namespaces/${PROJECT_ID//-/}/values/a" --data-binary 1234
+	expect 413
+	run 0 project limit shop --value-limit 4
+	as_user "$key" PUT "$namespaces/${PROJECT_ID//-/}/values/a" --data-binary 1234
+	expect 200
+	run 0 admin-key revoke "$key_id"
+	as_user "$key" GET "$namespaces"
+	expect 401
 	stop_front
 fi
 
