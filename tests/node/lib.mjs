@@ -20,7 +20,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const source = process.env.top_srcdir ?? join(dirname(fileURLToPath(import.meta.url)), '../..');
+export const source = process.env.top_srcdir ?? join(dirname(fileURLToPath(import.meta.url)), '../..');
 const build = process.env.top_builddir ?? (existsSync(join(source, 'tmakvd')) ? source : join(source, 'build/gcc'));
 const wrap = (process.env.WRAP ?? '').split(' ').filter(Boolean);
 const patience_ms = wrap.length ? 60_000 : 15_000;
