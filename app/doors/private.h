@@ -115,6 +115,9 @@ enum rc cf_value_too_large(struct call *call, uint64_t n) MUST_USE;
 /* cf_metadata - TEXT as it will be stored: empty for none and for "null". RC_BAD_METADATA, RC_METADATA_TOO_LARGE. */
 enum rc cf_metadata(struct call *call, struct str text, struct str *metadata) MUST_USE;
 
+/* cf_one_line - JSON as a header can carry it, in ARENA: spaces for its line ends. .p NULL without memory. */
+struct str cf_one_line(struct arena *arena, struct str json);
+
 /* cf_list - door_list(), its errors in Cloudflare's words. */
 enum rc cf_list(struct call *call, const char *limit_name, struct kv_list *list) MUST_USE;
 

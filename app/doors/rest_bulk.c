@@ -95,8 +95,9 @@ static enum rc read_metadata(struct bulk *bulk, struct item *item)
 	/* As it is written, so that an export comes back the same; without its white space if that makes it fit. */
 	item->metadata = jraw_member(item->text, "metadata");
 	if (item->metadata.n != 0 && item->metadata.n <= KV_METADATA_MAX)
-		return RC_OK;
-	item->metadata = jdoc_text(json_object_object_get(item->doc, "metadata"), bulk->scratch);
+		item->metadata = cf_one_line(bulk->scratch, item->metadata);
+	else
+		item->metadata = jdoc_text(json_object_object_get(item->doc, "metadata"), bulk->scratch);
 	if (item->metadata.p == NULL)
 		return RC_NO_MEMORY;
 	return item->metadata.n <= KV_METADATA_MAX ? RC_OK : cf_metadata(bulk->call, item->metadata, &item->metadata);

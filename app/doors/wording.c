@@ -173,9 +173,9 @@ static struct str trim(struct str text)
  * It travels in a header of the binding door, so it must be one line. JSON has raw line ends between its tokens
  * only, where a space is as good.
  */
-static struct str one_line(struct arena *arena, struct str text)
+struct str cf_one_line(struct arena *arena, struct str json)
 {
-	struct str copy = arena_dup(arena, text);
+	struct str copy = arena_dup(arena, json);
 	char *p = (char *)(uintptr_t)copy.p;
 
 	for (size_t i = 0; p != NULL && i < copy.n; i++)
@@ -197,7 +197,7 @@ enum rc cf_metadata(struct call *call, struct str text, struct str *metadata)
 			"Metadata length of %zu exceeds limit of %d.", json.n, KV_METADATA_MAX));
 	if (!jtext_check(json, &bad_at))
 		return RC_BAD_METADATA;
-	*metadata = one_line(call->arena, json);
+	*metadata = cf_one_line(call->arena, json);
 	return metadata->p == NULL ? RC_NO_MEMORY : RC_OK;
 }
 

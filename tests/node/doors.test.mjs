@@ -165,6 +165,18 @@ for (const [name, door] of writers.filter(([name]) => name !== 'sdk'))
     });
   });
 
+test('metadata that came on several lines is told on one, as a header needs it', async () => {
+  const metadata = '{\r\n\t"a": [1,\n2.50]\n}';
+  ok(await rest.ask('PUT', '/values/lines', multipart([['value', '1'], ['metadata', metadata]])));
+  ok(await rest.ask('PUT', '/bulk', { body: `[{"key": "more-lines", "value": "1", "metadata": ${metadata}}]` }));
+  for (const key of ['lines', 'more-lines']) {
+    const bound = await kv.ask('GET', `/${key}`, { socket: kv.binding });
+    ok(bound);
+    assert.equal(bound.headers['cf-kv-metadata'], metadata.replace(/[\r\n\t]/g, ' '));
+    assert.deepEqual(await rest.metadata(key), { a: [1, 2.5] });
+  }
+});
+
 test('one version and one counter belong to a key, whichever door asks', async () => {
   let writes = 0;
   for (const [, writer] of writers) {
