@@ -88,9 +88,6 @@ enum rc door_open(struct call *call, struct str key, struct kv_entry *entry, str
 void door_add_value(struct call *call, const struct kv_entry *entry, struct kv_reader *reader);
 enum rc door_head(struct call *call, struct str key, struct kv_entry *entry) MUST_USE;
 
-/* door_get - KEY with its value in memory, RC_VALUE_TOO_LARGE when that is more than MAX. Slow lane. */
-enum rc door_get(struct call *call, struct str key, size_t max, struct kv_entry *entry, uint64_t *wait_version) MUST_USE;
-
 /* ---- wording.c ---- */
 
 /* cf_key - door_key(), its errors in Cloudflare's words. cf_key_check - the same for a key out of a body. */

@@ -160,7 +160,8 @@ static enum rc get_all(struct bulk_get *bulk)
 	for (size_t i = 0; i < bulk->n; i++) {
 		struct got *got = &bulk->got[i];
 		uint64_t wait_version;
-		enum rc rc = door_get(call, got->key, TOTAL_MAX - total, &got->entry, &wait_version);
+		enum rc rc = kv_get_whole(call->app->kv, call->caller.project->number, got->key, TOTAL_MAX - total,
+					  call->now, call->arena, &got->entry, &wait_version);
 
 		if (rc == RC_VALUE_TOO_LARGE)
 			return say(bulk, rc, STR_LIT("Total size of request exceeds the limit of 25MB"));

@@ -190,39 +190,3 @@ void door_add_value(struct call *call, const struct kv_entry *entry, struct kv_r
 	else
 		reply_part(&call->reply, entry->value);
 }
-
-/* All of READER, which has ENTRY->size bytes, in one piece of the arena. */
-static enum rc read_all(struct call *call, struct kv_reader *reader, struct kv_entry *entry)
-{
-	char *p = arena_alloc(call->arena, entry->size);
-	struct str piece;
-	size_t n = 0;
-	enum rc rc;
-
-	if (p == NULL)
-		return RC_NO_MEMORY;
-	while ((rc = kv_reader_next(reader, &piece)) == RC_OK && piece.n != 0) {
-		if (piece.n > entry->size - n)
-			return RC_INTERNAL;
-		memcpy(p + n, piece.p, piece.n);
-		n += piece.n;
-	}
-	entry->value = str_make(p, n);
-	return rc == RC_OK && n != entry->size ? RC_INTERNAL : rc;
-}
-
-enum rc door_get(struct call *call, struct str key, size_t max, struct kv_entry *entry, uint64_t *wait_version)
-{
-	struct kv *kv = call->app->kv;
-	uint32_t project = call->caller.project->number;
-	struct kv_reader *reader = NULL;
-	enum rc rc = kv_get(kv, project, key, call->now, call->arena, entry, wait_version);
-
-	if (rc != RC_OK || !entry->is_large)
-		return rc == RC_OK && entry->size > max ? RC_VALUE_TOO_LARGE : rc;
-	rc = kv_reader_open(kv, project, key, call->now, call->arena, &reader, entry, wait_version);
-	if (rc == RC_OK)
-		rc = entry->size > max ? RC_VALUE_TOO_LARGE : read_all(call, reader, entry);
-	kv_reader_close(reader);
-	return rc;
-}

@@ -65,6 +65,13 @@ enum rc kv_get_head(struct kv *kv, uint32_t project, struct str key, int64_t now
 		    struct arena *arena, struct kv_entry *entry, uint64_t *wait_version) MUST_USE;
 
 /*
+ * kv_get_whole - kv_get(), with a large value in ARENA as well, which then holds little besides. RC_VALUE_TOO_LARGE
+ * when it has more than MAX bytes.
+ */
+enum rc kv_get_whole(struct kv *kv, uint32_t project, struct str key, size_t max, int64_t now,
+		     struct arena *arena, struct kv_entry *entry, uint64_t *wait_version) MUST_USE;
+
+/*
  * A value in pieces, of any size: a small one is one piece. While the reader is open the value stays as it
  * is, whatever happens to the key. It takes one chunk of ARENA for a large value.
  *

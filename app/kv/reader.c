@@ -70,8 +70,9 @@ static enum rc reader_open(struct kv_reader *reader, uint32_t project, struct st
 	return RC_INTERNAL;
 }
 
-enum rc kv_reader_open(struct kv *kv, uint32_t project, struct str key, int64_t now, struct arena *arena,
-		       struct kv_reader **out, struct kv_entry *shown, uint64_t *wait_version)
+/* A reader in ARENA; its room for pieces is the caller's to find. */
+static enum rc reader_new(struct kv *kv, uint32_t project, struct str key, int64_t now, struct arena *arena,
+			  struct kv_reader **out, struct kv_entry *shown, uint64_t *wait_version)
 {
 	struct kv_reader *reader = arena_zero(arena, sizeof *reader);
 	struct entry entry;
@@ -85,12 +86,24 @@ enum rc kv_reader_open(struct kv *kv, uint32_t project, struct str key, int64_t 
 		return rc;
 	reader->value = entry.value;
 	reader->size = entry.value_len;
-	if (entry.flags & ENTRY_VALUE_CHUNKED && (reader->chunk = arena_alloc(arena, KV_CHUNK_SIZE)) == NULL) {
+	*wait_version = entry.version;
+	entry_show(&entry, shown);
+	*out = reader;
+	return RC_OK;
+}
+
+enum rc kv_reader_open(struct kv *kv, uint32_t project, struct str key, int64_t now, struct arena *arena,
+		       struct kv_reader **out, struct kv_entry *shown, uint64_t *wait_version)
+{
+	struct kv_reader *reader;
+	enum rc rc = reader_new(kv, project, key, now, arena, &reader, shown, wait_version);
+
+	if (rc != RC_OK)
+		return rc;
+	if (shown->is_large && (reader->chunk = arena_alloc(arena, KV_CHUNK_SIZE)) == NULL) {
 		kv_reader_close(reader);
 		return RC_NO_MEMORY;
 	}
-	*wait_version = entry.version;
-	entry_show(&entry, shown);
 	shown->value = STR_LIT("");
 	*out = reader;
 	return RC_OK;
@@ -101,13 +114,13 @@ static enum rc chunk_read(struct kv_reader *reader, struct str *piece)
 	char bytes[CHUNK_KEY_SIZE];
 	struct str key = chunk_key(reader->hold.project, reader->hold.id,
 				   (uint32_t)(reader->at / KV_CHUNK_SIZE), bytes);
-	size_t rest = reader->size - reader->at, n;
-	enum rc rc = store_get(reader->kv->store, STORE_VALUES, key, reader->chunk, KV_CHUNK_SIZE, &n);
+	size_t rest = reader->size - reader->at, size = rest < KV_CHUNK_SIZE ? rest : KV_CHUNK_SIZE, n;
+	enum rc rc = store_get(reader->kv->store, STORE_VALUES, key, reader->chunk, size, &n);
 
 	if (rc == RC_STORE)
 		return rc;
 	/* Only the reaper of deleted projects takes chunks from a reader. */
-	if (rc != RC_OK || n != (rest < KV_CHUNK_SIZE ? rest : KV_CHUNK_SIZE)) {
+	if (rc != RC_OK || n != size) {
 		LOG_ERROR("a part of a value is missing");
 		return RC_INTERNAL;
 	}
@@ -133,6 +146,43 @@ enum rc kv_reader_next(struct kv_reader *reader, struct str *piece)
 bool kv_reader_stream(void *arg, struct str *piece)
 {
 	return kv_reader_next(arg, piece) == RC_OK;
+}
+
+/* All of a large value behind each other. */
+static enum rc read_whole(struct kv_reader *reader, struct arena *arena, struct str *value)
+{
+	char *p = arena_alloc(arena, reader->size);
+	struct str piece;
+	enum rc rc = RC_OK;
+
+	if (p == NULL)
+		return RC_NO_MEMORY;
+	/* Each chunk is read where it stays: all but the last have KV_CHUNK_SIZE bytes. */
+	while (rc == RC_OK && reader->at < reader->size) {
+		reader->chunk = p + reader->at;
+		rc = kv_reader_next(reader, &piece);
+	}
+	*value = str_make(p, reader->size);
+	return rc;
+}
+
+enum rc kv_get_whole(struct kv *kv, uint32_t project, struct str key, size_t max, int64_t now,
+		     struct arena *arena, struct kv_entry *out, uint64_t *wait_version)
+{
+	struct kv_reader *reader;
+	struct kv_entry entry;
+	enum rc rc = reader_new(kv, project, key, now, arena, &reader, &entry, wait_version);
+
+	if (rc != RC_OK)
+		return rc;
+	if (entry.size > max)
+		rc = RC_VALUE_TOO_LARGE;
+	else if (entry.is_large)
+		rc = read_whole(reader, arena, &entry.value);
+	if (rc == RC_OK)
+		*out = entry;
+	kv_reader_close(reader);
+	return rc;
 }
 
 void kv_reader_rewind(struct kv_reader *reader)

@@ -318,6 +318,50 @@ static void an_upload_takes_less_than_two_chunks_of_memory(void **state)
 	}
 }
 
+static void a_value_read_whole_takes_little_more_memory_than_it_has(void **state)
+{
+	enum { VALUES = 8, SIZE = CHUNK + 1, LITTLE = 4096 };
+	struct arena *mine = arena_new(VALUES * (SIZE + LITTLE));
+	struct kv_entry entry;
+	uint64_t wait;
+
+	(void)state;
+	for (unsigned seed = 0; seed < VALUES; seed++) {
+		char key[] = { (char)('a' + seed), '\0' };
+		struct kv_put put = put_of(key);
+
+		upload_put(&put, SIZE, CHUNK, seed);
+	}
+	for (unsigned seed = 0; seed < VALUES; seed++) {
+		char key[] = { (char)('a' + seed), '\0' };
+
+		assert_int_equal(kv_get_whole(kv, PROJECT, str_c(key), SIZE - 1, NOW, mine, &entry, &wait),
+				 RC_VALUE_TOO_LARGE);
+		assert_int_equal(kv_get_whole(kv, PROJECT, str_c(key), SIZE, NOW, mine, &entry, &wait), RC_OK);
+		assert_int_equal(entry.value.n, SIZE);
+		for (size_t i = 0; i < SIZE; i++)
+			assert_int_equal(entry.value.p[i], byte_at(i, seed));
+		assert_int_equal(wait, entry.version);
+	}
+	assert_int_equal(kv_get_whole(kv, PROJECT, STR_LIT("none"), SIZE, NOW, mine, &entry, &wait), RC_KEY_NOT_FOUND);
+	arena_free(mine);
+}
+
+static void a_small_value_is_read_whole_as_it_is(void **state)
+{
+	struct kv_put put = put_of("key");
+	struct kv_entry entry;
+	uint64_t wait;
+
+	(void)state;
+	put.value = STR_LIT("small");
+	assert_int_equal(put_run(&put, ""), RC_OK);
+	assert_int_equal(kv_get_whole(kv, PROJECT, put.key, 5, NOW, arena, &entry, &wait), RC_OK);
+	assert_true(str_eq(entry.value, put.value));
+	assert_false(entry.is_large);
+	assert_int_equal(kv_get_whole(kv, PROJECT, put.key, 4, NOW, arena, &entry, &wait), RC_VALUE_TOO_LARGE);
+}
+
 static void metadata_expiry_and_owner_go_with_a_large_value(void **state)
 {
 	static char text[1000];
@@ -1091,6 +1135,8 @@ int main(void)
 		OVER_A_STORE(the_limit_holds_at_the_byte),
 		OVER_A_STORE(no_limit_is_above_25_megabytes),
 		OVER_A_STORE(an_upload_takes_less_than_two_chunks_of_memory),
+		OVER_A_STORE(a_value_read_whole_takes_little_more_memory_than_it_has),
+		OVER_A_STORE(a_small_value_is_read_whole_as_it_is),
 		OVER_A_STORE(metadata_expiry_and_owner_go_with_a_large_value),
 		OVER_A_STORE(a_large_value_is_replaced_by_a_small_one_and_back),
 		OVER_A_STORE(a_deleted_large_value_is_collected_in_slices),
