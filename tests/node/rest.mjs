@@ -1,5 +1,6 @@
 // rest.mjs - the REST and the binding door as tests ask them: paths, keys, and what every answer promises.
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 export const V4 = '/client/v4';
 
@@ -99,3 +100,17 @@ export const binary = Buffer.concat([
   Buffer.from(Array.from({ length: 256 }, (_, i) => i)),
   Buffer.from('\r\n--\r\n\0\r\n------tmakv\r\n----formdata-undici-\r\n-\r\r\n--'),
 ]);
+
+/**
+ * WORK may take MB MiB more than the server has now, at any moment. Not where a sanitizer keeps what was freed for a
+ * while.
+ */
+export async function within(kv, mb, work) {
+  const proc = `/proc/${kv.serverPid()}`;
+  const peak = () => Number(readFileSync(`${proc}/status`, 'utf8').match(/^VmHWM:\s+(\d+) kB/m)[1]) / 1024;
+  writeFileSync(`${proc}/clear_refs`, '5'); // the peak is what is there now
+  const was = peak();
+  await work();
+  const grown = peak() - was;
+  if (!readFileSync(`${proc}/maps`, 'utf8').includes('libasan')) assert.ok(grown < mb, `${grown} MiB more`);
+}
