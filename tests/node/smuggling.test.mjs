@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { start } from './lib.mjs';
+import { accountOf, namespaceOf, V4 } from './rest.mjs';
 
-let kv, front;
+let kv, front, namespace;
 before(async () => {
   kv = await start();
   await kv.makeProject('other');
   await kv.ask('PUT', '/kv/mine', { body: '"here"' });
+  namespace = `${V4}/accounts/${await accountOf(kv)}/storage/kv/namespaces/${namespaceOf(kv)}`;
   // One connection to tmakvd, used for everything.
   front = await kv.openFront('single', (file, text) =>
     text.replace('worker_processes auto', 'worker_processes 1').replace('keepalive 256', 'keepalive 1'));
@@ -53,7 +55,7 @@ const body = (size, shift, key) => {
 };
 
 const attacks = [
-  // what                         12 kB, 200 kB: the answers
+  // what                         12 kB, 400 kB: the answers
   ['with a bad token',            401, 401, 'PUT', '/kv/target', { as: 'a.b.c' }],
   ['without a token',             401, 401, 'PUT', '/kv/target', { as: null }],
   ['to a bad key',                400, 400, 'PUT', '/kv/%ff'],
@@ -69,13 +71,25 @@ const attacks = [
   ['behind a list',               200, 200, 'GET', '/kv?prefix=mine'],
   ['behind a removal',            200, 200, 'DELETE', '/kv/nothing'],
   ['behind a preflight',          204, 204, 'OPTIONS', '/kv/mine'],
+  // At the REST door, where a body may go through a file and other hands.
+  ['to a value without a token',  401, 401, 'PUT', () => `${namespace}/values/target`, { as: null }],
+  ['to another namespace',        403, 403, 'PUT', () => `${namespace.slice(0, -32)}${'f'.repeat(32)}/values/target`],
+  ['to a REST path that is none', 404, 404, 'PUT', () => `${namespace}/nothing`],
+  ['to a form that is none',      400, 413, 'PUT', () => `${namespace}/values/target`,
+    { headers: { 'Content-Type': 'multipart/form-data; boundary=b' } }],
+  ['to a form without boundary',  400, 413, 'PUT', () => `${namespace}/values/target`,
+    { headers: { 'Content-Type': 'multipart/form-data' } }],
+  ['to a bulk',                   400, 400, 'PUT', () => `${namespace}/bulk`],
+  ['to a bulk get',               400, 400, 'POST', () => `${namespace}/bulk/get`],
+  ['to a bulk delete',            400, 400, 'DELETE', () => `${namespace}/bulk`],
+  ['behind a REST list',          200, 200, 'GET', () => `${namespace}/keys`],
 ];
 for (const [i, [what, small, large, method, path, options]] of attacks.entries())
-  for (const [size, status] of [[12_288, small], [204_800, large]])
+  for (const [size, status] of [[12_288, small], [409_600, large]])
     test(`${size} bytes of records ${what} are a body, and what follows on that connection is answered`, async () => {
       const ask = (...request) => kv.ask(request[0], request[1], { ...request[2], port: front.port });
       for (let shift = 0; shift < 16; shift++) {
-        const answer = await ask(method, path, { ...options, body: body(size, shift, `forged-${i}-${size}`) });
+        const answer = await ask(method, typeof path === 'function' ? path() : path, { ...options, body: body(size, shift, `forged-${i}-${size}`) });
         assert.equal(answer.status, status, answer.text);
         for (let again = 0; again < 2; again++) assert.equal((await ask('GET', '/kv/mine')).data, '"here"');
       }
