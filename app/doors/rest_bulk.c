@@ -170,6 +170,18 @@ static void refuse(struct bulk *bulk, struct str key)
 	jtext_quote(&bulk->refused, key);
 }
 
+/*
+ * Whether the project is there still. A call may go on for longer than the reaper of deleted projects waits: what it
+ * wrote behind that would stay for ever.
+ */
+static enum rc check_project(const struct call *call)
+{
+	const struct project *project = registry_by_number(call->app->registry, call->caller.project->number);
+
+	project_unref(project);
+	return project == NULL ? RC_PROJECT_UNAVAILABLE : RC_OK;
+}
+
 /* Write the slice under way; back when it is durable. */
 static enum rc slice_write(struct bulk *bulk, commit_apply *apply)
 {
@@ -180,6 +192,8 @@ static enum rc slice_write(struct bulk *bulk, commit_apply *apply)
 
 	if (bulk->n == 0)
 		return RC_OK;
+	if ((rc = check_project(call)) != RC_OK)
+		return rc;
 	commit_op_init(&op, apply, &slice, bulk->bytes, call->request.request_id);
 	commit_op_part(&op, bulk->n_slices++);
 	rc = commit_run(call->app->store, &op);

@@ -173,6 +173,22 @@ test('one bad item refuses a whole bulk, and its place is told', async () => {
   }
 });
 
+test('a bulk ends when its project is deleted under it', async () => {
+  // 157 slices, each with a flush: the deletion comes between two of them, or the next round tries again.
+  const items = json(Array.from({ length: 10_000 }, (_, i) => ({ key: `k${i}`, value: 'v' })));
+  for (let round = 0; ; round++) {
+    assert.ok(round < 10, 'the bulk was always quicker');
+    const doomed = await kv.makeProject(`doomed-${round}`);
+    const its = await restOf(kv, doomed, rest.account);
+    const answer = its.ask('PUT', '/bulk', { body: items });
+    while ((await its.ask('GET', '/values/k0')).status === 404);
+    await kv.ctl(['project', 'delete', `doomed-${round}`, '--yes']);
+    if ((await answer).status === 200) continue;
+    expectRestError(await answer, 403, 9109);
+    break;
+  }
+});
+
 test('a cursor of another prefix or another project is refused, never answered with somebody\'s keys', async () => {
   for (const project of [kv, other]) {
     const body = json(Array.from({ length: 5 }, (_, i) => ({ key: `cursor/${i}`, value: project.projectName })));
