@@ -2,8 +2,8 @@
  * rest_bulk.c - thousands of keys in one call: put and delete.
  *
  * Two passes over the body, which is kept whole. The first reads every item and writes nothing, so one bad item
- * refuses the call. The second writes in slices that go through the committer like anybody's write: others wait for
- * a slice at most, and a crash half way leaves some items, each of them whole.
+ * refuses the call. The second writes in slices that go through the committer like anybody's write, a few at a time:
+ * others wait for those at most, and a crash half way leaves some items, each of them whole.
  *
  * An item is a JSON document of its own while it is looked at; never more than one. Slow lane only.
  */
@@ -23,19 +23,21 @@ enum {
 	ITEMS_MAX = 10000,
 	BODY_MAX = 100 << 20,
 	MEMORY_MAX = 1 << 20,		/* a body above this is kept in a file */
-	SCRATCH_MAX = 128 << 20		/* a slice, or one item and what it decodes to */
+	SCRATCH_MAX = 128 << 20,	/* a group, or one item and what it decodes to */
+	GROUP_SLICES = 4,		/* queued together, so one flush does for all of them */
+	GROUP_ITEMS = GROUP_SLICES * KV_SLICE_ITEMS
 };
 
 struct bulk {
 	struct call *call;
 	struct str text;		/* the body: a JSON array */
 	struct spool spool;		/* where it is when it is large */
-	struct arena *scratch;		/* of the slice, or the item, under way */
+	struct arena *scratch;		/* of the group, or the item, under way */
 	size_t index;			/* of the item under way */
 
-	/* the second pass: the slice under way, and what became of those before */
-	struct kv_put puts[KV_SLICE_ITEMS];
-	struct kv_delete deletes[KV_SLICE_ITEMS];
+	/* the second pass: the group under way, and what became of those before */
+	struct kv_put puts[GROUP_ITEMS];
+	struct kv_delete deletes[GROUP_ITEMS];
 	size_t n, bytes, n_slices;
 	size_t n_done;
 	struct buf refused;		/* names over their write limit, JSON, a comma between */
@@ -174,46 +176,61 @@ static void refuse(struct bulk *bulk, struct str key)
  * Whether the project is there still. A call may go on for longer than the reaper of deleted projects waits: what it
  * wrote behind that would stay for ever.
  */
-static enum rc check_project(const struct call *call)
+static bool project_is_there(const struct call *call)
 {
 	const struct project *project = registry_by_number(call->app->registry, call->caller.project->number);
 
 	project_unref(project);
-	return project == NULL ? RC_PROJECT_UNAVAILABLE : RC_OK;
+	return project != NULL;
 }
 
-/* Write the slice under way; back when it is durable. */
-static enum rc slice_write(struct bulk *bulk, commit_apply *apply)
+/* What became of the slice that begins with change AT. */
+static void slice_done(struct bulk *bulk, size_t at, size_t n, const struct commit_op *op)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (op->answer.writes & UINT64_C(1) << i)
+			refuse(bulk, op->apply == kv_slice_put_apply ? bulk->puts[at + i].key : bulk->deletes[at + i].key);
+		else
+			bulk->n_done++;
+	}
+}
+
+/* Write the group under way, in slices; back when it is durable. */
+static enum rc group_write(struct bulk *bulk, commit_apply *apply)
 {
 	struct call *call = bulk->call;
-	struct kv_slice slice = { .puts = bulk->puts, .deletes = bulk->deletes, .n = bulk->n };
-	struct commit_op op;
-	enum rc rc;
+	struct kv_slice slices[GROUP_SLICES];
+	struct commit_op ops[GROUP_SLICES];
+	size_t n = 0;
 
 	if (bulk->n == 0)
 		return RC_OK;
-	if ((rc = check_project(call)) != RC_OK)
-		return rc;
-	commit_op_init(&op, apply, &slice, bulk->bytes, call->request.request_id);
-	commit_op_part(&op, bulk->n_slices++);
-	rc = commit_run(call->app->store, &op);
-	if (rc != RC_OK)
-		return rc;
-	for (size_t i = 0; i < bulk->n; i++) {
-		if (op.answer.writes & UINT64_C(1) << i)
-			refuse(bulk, apply == kv_slice_put_apply ? bulk->puts[i].key : bulk->deletes[i].key);
-		else
-			bulk->n_done++;
+	if (!project_is_there(call))
+		return RC_PROJECT_UNAVAILABLE;
+	for (size_t at = 0; at < bulk->n; at += KV_SLICE_ITEMS, n++) {
+		size_t left = bulk->n - at, items = left < KV_SLICE_ITEMS ? left : KV_SLICE_ITEMS;
+
+		slices[n] = (struct kv_slice){ .puts = bulk->puts + at, .deletes = bulk->deletes + at, .n = items };
+		commit_op_init(&ops[n], apply, &slices[n], bulk->bytes * items / bulk->n, call->request.request_id);
+		commit_op_part(&ops[n], bulk->n_slices++);
+	}
+	for (size_t i = 0; i < n; i++)
+		ops[i].next = i + 1 < n ? &ops[i + 1] : NULL;
+	commit_run_all(call->app->store, ops);
+	for (size_t i = 0; i < n; i++) {
+		if (ops[i].rc != RC_OK)
+			return ops[i].rc;
+		slice_done(bulk, i * KV_SLICE_ITEMS, slices[i].n, &ops[i]);
 	}
 	arena_reset(bulk->scratch);
 	bulk->n = bulk->bytes = 0;
 	return RC_OK;
 }
 
-/* Whether something of N bytes has to wait for the next slice. */
-static bool slice_is_full(const struct bulk *bulk, size_t n)
+/* Whether something of N bytes has to wait for the next group. */
+static bool group_is_full(const struct bulk *bulk, size_t n)
 {
-	return bulk->n == KV_SLICE_ITEMS || (bulk->n != 0 && bulk->bytes + n > KV_SLICE_BYTES);
+	return bulk->n == GROUP_ITEMS || (bulk->n != 0 && bulk->bytes + n > KV_SLICE_BYTES);
 }
 
 /* ---- the two passes ---- */
@@ -260,7 +277,7 @@ static enum rc check_put(struct bulk *bulk, struct str text)
 	return rc;
 }
 
-/* The item's bytes into the slice's memory. */
+/* The item's bytes into the group's memory. */
 static enum rc keep_put(struct bulk *bulk, const struct item *item)
 {
 	struct kv_put *put = &bulk->puts[bulk->n];
@@ -294,7 +311,7 @@ static enum rc write_large(struct bulk *bulk, const struct item *item)
 	if (rc == RC_OK) {
 		bulk->puts[0].kind = door_kind(item->value);
 		kv_upload_finish(&upload, &bulk->puts[0]);
-		rc = slice_write(bulk, kv_slice_put_apply);
+		rc = group_write(bulk, kv_slice_put_apply);
 	}
 	kv_upload_clear(&upload);
 	return rc;
@@ -306,8 +323,8 @@ static enum rc write_put(struct bulk *bulk, struct str text)
 	enum rc rc = RC_OK;
 
 	/* Before it is decoded: what is decoded lies in the same memory. */
-	if (slice_is_full(bulk, text.n) || text.n > KV_CHUNK_SIZE)
-		rc = slice_write(bulk, kv_slice_put_apply);
+	if (group_is_full(bulk, text.n) || text.n > KV_CHUNK_SIZE)
+		rc = group_write(bulk, kv_slice_put_apply);
 	if (rc != RC_OK)
 		return rc;
 	rc = item_open(bulk, text, &item);
@@ -350,8 +367,8 @@ static enum rc write_delete(struct bulk *bulk, struct str text)
 	struct kv_delete *del;
 	enum rc rc = RC_OK;
 
-	if (slice_is_full(bulk, text.n))
-		rc = slice_write(bulk, kv_slice_delete_apply);
+	if (group_is_full(bulk, text.n))
+		rc = group_write(bulk, kv_slice_delete_apply);
 	if (rc != RC_OK)
 		return rc;
 	del = &bulk->deletes[bulk->n];
@@ -408,7 +425,7 @@ static enum rc bulk_run(struct call *call, enum rc (*check)(struct bulk *, struc
 	if (rc == RC_OK)
 		rc = each_item(bulk, write);
 	if (rc == RC_OK)
-		rc = slice_write(bulk, apply);
+		rc = group_write(bulk, apply);
 	arena_free(bulk->scratch);
 	spool_clear(&bulk->spool);
 	return rc == RC_OK ? answer(bulk) : rc;

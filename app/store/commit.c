@@ -433,7 +433,7 @@ void commit_waits(struct commit_client *client, bool waits)
 	atomic_store(&client->waits_for_flush, waits);
 }
 
-/* A client of one write that sleeps until it is finished. */
+/* A client that sleeps until its writes are finished. */
 struct sleeper {
 	struct commit_client client;
 	pthread_mutex_t lock;
@@ -451,21 +451,39 @@ static void sleeper_wake(struct commit_client *client)
 	pthread_mutex_unlock(&sleeper->lock);
 }
 
-enum rc commit_run(struct store *store, struct commit_op *op)
+static void sleep_until_woken(struct sleeper *sleeper)
+{
+	pthread_mutex_lock(&sleeper->lock);
+	while (!sleeper->woken)
+		pthread_cond_wait(&sleeper->finished, &sleeper->lock);
+	sleeper->woken = false;
+	pthread_mutex_unlock(&sleeper->lock);
+}
+
+void commit_run_all(struct store *store, struct commit_op *first)
 {
 	struct sleeper sleeper = { .woken = false };
+	size_t left = 0;
 
+	for (const struct commit_op *op = first; op != NULL; op = op->next)
+		left++;
 	pthread_mutex_init(&sleeper.lock, NULL);
 	pthread_cond_init(&sleeper.finished, NULL);
 	commit_client_open(store, &sleeper.client, sleeper_wake);
-	op->next = NULL;
-	commit_submit(store, &sleeper.client, op);
-	pthread_mutex_lock(&sleeper.lock);
-	while (!sleeper.woken)
-		pthread_cond_wait(&sleeper.finished, &sleeper.lock);
-	pthread_mutex_unlock(&sleeper.lock);
+	commit_submit(store, &sleeper.client, first);
+	while (left != 0) {
+		sleep_until_woken(&sleeper);
+		for (const struct commit_op *op = commit_take(&sleeper.client); op != NULL; op = op->next)
+			left--;
+	}
 	commit_client_close(store, &sleeper.client);
 	pthread_mutex_destroy(&sleeper.lock);
 	pthread_cond_destroy(&sleeper.finished);
+}
+
+enum rc commit_run(struct store *store, struct commit_op *op)
+{
+	op->next = NULL;
+	commit_run_all(store, op);
 	return op->rc;
 }

@@ -99,6 +99,9 @@ struct commit_op *commit_take(struct commit_client *client);
  */
 void commit_waits(struct commit_client *client, bool waits);
 
+/* commit_run_all - queue the chain FIRST (linked by next), in order, and block until all are finished. Not from an event loop. */
+void commit_run_all(struct store *store, struct commit_op *first);
+
 /* commit_run - queue one write and block until it is durable or refused; answers op->rc. Not from an event loop. */
 enum rc commit_run(struct store *store, struct commit_op *op) MUST_USE;
 
