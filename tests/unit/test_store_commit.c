@@ -324,6 +324,29 @@ static void a_refused_request_is_not_remembered(void **state)
 	assert_int_equal(row.runs, 2);
 }
 
+static void a_chain_is_waited_for_to_its_last_write(void **state)
+{
+	/* More than a batch takes, so that they finish in several; one of them is refused. */
+	enum { N = 600 };
+	static struct row rows[N];
+	static struct commit_op ops[N];
+	static char names[N][8];
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < N; i++) {
+		snprintf(names[i], sizeof names[i], "c%zu", i);
+		rows[i] = (struct row){ .name = names[i], .value = "1", .check_first = true, .rc = i == 300 ? RC_CONFLICT : RC_OK };
+		commit_op_init(&ops[i], row_apply, &rows[i], 100, STR_LIT(""));
+		ops[i].next = i + 1 < N ? &ops[i + 1] : NULL;
+	}
+	commit_run_all(f->store, ops);
+	for (size_t i = 0; i < N; i++) {
+		assert_int_equal(ops[i].rc, i == 300 ? RC_CONFLICT : RC_OK);
+		assert_int_equal(is_there(f->store, names[i], "1"), i != 300);
+		assert_true(i == 0 || i == 300 || i == 301 || ops[i].answer.version > ops[i - 1].answer.version);
+	}
+}
+
 static void versions_rise_over_a_restart(void **state)
 {
 	struct fixture *f = *state;
@@ -421,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_repeat_is_recognised_after_a_restart, start, stop),
 		cmocka_unit_test_setup_teardown(a_request_twice_in_one_batch_happens_once, start, stop),
 		cmocka_unit_test_setup_teardown(a_refused_request_is_not_remembered, start, stop),
+		cmocka_unit_test_setup_teardown(a_chain_is_waited_for_to_its_last_write, start, stop),
 		cmocka_unit_test_setup_teardown(versions_rise_over_a_restart, start, stop),
 		cmocka_unit_test_setup_teardown(usage_adds_up_and_goes_at_zero, start, stop),
 		cmocka_unit_test_setup_teardown(a_second_server_on_the_same_data_is_refused, start, stop),
