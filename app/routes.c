@@ -69,7 +69,7 @@ static const struct route binding_routes[] = {
 /* The ways of speaking: which paths are whose, and who shapes what they have in common. */
 static const struct dialect {
 	enum door door;
-	const char *root;	/* paths that begin so; the first row that fits counts */
+	const char *root;	/* and the paths below it; the first row that fits counts */
 	const struct route *routes;
 	size_t n_routes;
 	enum rc (*admit)(struct call *call);		/* who is asking, and in which project */
@@ -82,11 +82,17 @@ static const struct dialect {
 };
 enum { REQUEST_ID_MAX = 64 };
 
+/* Whether PATH is ROOT, or below it. Everything is below "". */
+static bool is_below(struct str path, struct str root)
+{
+	return root.n == 0 || (str_starts(path, root) && (path.n == root.n || path.p[root.n] == '/'));
+}
+
 static const struct dialect *dialect_of(const struct request *request)
 {
 	const struct dialect *dialect = dialects;
 
-	while (dialect->door != request->door || !str_starts(request->path, str_c(dialect->root)))
+	while (dialect->door != request->door || !is_below(request->path, str_c(dialect->root)))
 		dialect++;
 	return dialect;
 }

@@ -384,13 +384,9 @@ static void pass_over(struct listing *listing, struct str keys, size_t n)
 static enum ctl_exit count(struct remote *remote)
 {
 	struct listing listing = { .remote = remote, .n = 0 };
-	enum ctl_exit exit = CTL_OK;
+	/* What is kept with the project counts expired keys as well, until they are swept. */
+	enum ctl_exit exit = each_page(&listing, pass_over);
 
-	/* All of them: that is kept with the project. */
-	if (args_has(remote->ctl, OPTION_PREFIX))
-		exit = each_page(&listing, pass_over);
-	else
-		listing.n = remote->keys;
 	if (exit == CTL_OK && remote->ctl->json)
 		printf("{\"keys\":%" PRId64 "}\n", listing.n);
 	else if (exit == CTL_OK)

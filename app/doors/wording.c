@@ -203,6 +203,20 @@ enum rc cf_metadata(struct call *call, struct str text, struct str *metadata)
 
 /* ---- lists ---- */
 
+static enum rc explain_limit(struct call *call, const char *limit_name)
+{
+	struct str limit;
+	uint64_t n;
+	enum rc rc = uri_parameter(call->request.query, limit_name, call->arena, &limit);
+
+	if (rc != RC_OK)
+		return rc;
+	/* Their words; the limit itself is fine, there as here. */
+	return say(call, RC_BAD_LIMIT, arena_printf(call->arena, "Invalid %s of %.*s. Please specify an integer %s.",
+		   limit_name, STR(shown(limit)),
+		   str_to_u64(limit, KV_LIST_MAX + 1, UINT64_MAX, &n) ? "less than 1000" : "greater than 0"));
+}
+
 enum rc cf_list(struct call *call, const char *limit_name, struct kv_list *list)
 {
 	enum rc rc = door_list(call, limit_name, list);
@@ -210,8 +224,5 @@ enum rc cf_list(struct call *call, const char *limit_name, struct kv_list *list)
 	if (rc == RC_KEY_TOO_LONG)
 		return say(call, rc, arena_printf(call->arena,
 			"UTF-8 encoded length of %zu exceeds key length limit of %d.", list->prefix.n, KV_KEY_MAX));
-	if (rc == RC_BAD_LIMIT)
-		return say(call, rc, arena_printf(call->arena,
-			"Invalid %s. Please specify an integer from 1 to %d.", limit_name, KV_LIST_MAX));
-	return rc;
+	return rc == RC_BAD_LIMIT ? explain_limit(call, limit_name) : rc;
 }

@@ -52,7 +52,7 @@ enum rc sweep_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 		if (rc != RC_OK || (rc = expired_erase(txn, str_make(row, n), &weight)) != RC_OK)
 			return rc;
 	}
-	metric_add(metric_slot(), METRIC_SWEPT, slice->removed);
+	slice->keys = slice->removed;
 	return RC_OK;
 }
 

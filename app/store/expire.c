@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "store/expire.h"
 #include "store/private.h"
 
@@ -38,7 +39,11 @@ static unsigned slice_run(struct store *store, commit_apply *sweep, void *arg)
 	if (rc != RC_OK && rc != RC_STORE)
 		LOG_WARN("a sweep was refused and will be tried again",
 			 LOG_STR("code", rc_info(rc)->code));
-	if (rc != RC_OK || !slice.more)
+	if (rc != RC_OK)
+		return ROUND_MS;
+	/* Here, because a sweep may run twice. */
+	metric_add(metric_slot(), METRIC_SWEPT, slice.keys);
+	if (!slice.more)
 		return ROUND_MS;
 	return slice.bytes >= SWEEP_SLICE_BYTES ? SHORT_BREATH_MS : BREATH_MS;
 }

@@ -25,6 +25,7 @@ struct sweep_slice {
 	void *arg;		/* as given to store_sweeper_start() */
 	size_t removed;		/* rows */
 	size_t bytes;		/* of them, roughly */
+	size_t keys;		/* how many expired keys that were, for the metric */
 	bool more;		/* it ended because the slice is full: call again at once */
 	uint64_t began_us;
 };
@@ -32,7 +33,7 @@ struct sweep_slice {
 /* A sweep may run more than once, like all that the committer runs. */
 static inline void sweep_begin(struct sweep_slice *slice)
 {
-	slice->removed = slice->bytes = 0;
+	slice->removed = slice->bytes = slice->keys = 0;
 	slice->more = false;
 	slice->began_us = clock_mono_us();
 }

@@ -142,7 +142,7 @@ test('a disabled project answers 403 project_unavailable, whoever asks', async (
 });
 
 test('an unknown path answers 400 no_such_route, never 404', async () => {
-  for (const path of ['/', '/sdk', '/sdk/', '/p', '/p/x', '/client', '/client/v5/', '/sdk/v1', '/sdk/v2/kv/k',
+  for (const path of ['/', '/sdk', '/sdk/', '/p', '/p/x', '/client', '/client/v5/', '/client/v4x', '/client/v40/accounts', '/sdk/v1', '/sdk/v2/kv/k',
     '/.well-known/', '/.well-known/jwks.json/x', '/.tmakv-error', '/sdk/v1/auth/validate/', '/SDK/v1/kv/k',
     '//sdk/v1/kv/k', '/healthz', '/metrics'])
     for (const method of ['GET', 'HEAD', 'POST', 'DELETE'])

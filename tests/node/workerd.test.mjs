@@ -194,7 +194,7 @@ describe('list', () => {
   });
 
   test('limits and cursors that are none', async () => {
-    await refused(KV.list({ limit: 1001 }), /^KV GET failed: 400 Invalid key_count_limit/);
+    await refused(KV.list({ limit: 1001 }), /^KV GET failed: 400 Invalid key_count_limit of 1001\. Please specify an integer less than 1000\.$/);
     await refused(KV.list({ cursor: 'made up' }), /^KV GET failed: 400 .*cursor/i);
     const { cursor } = await KV.list({ prefix: 'list/', limit: 5 });
     await refused(KV.list({ prefix: 'list/1', cursor }), /^KV GET failed: 400 .*cursor/i);
