@@ -9,7 +9,6 @@
 #ifndef DOORS_PRIVATE_H
 #define DOORS_PRIVATE_H
 
-#include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
 
