@@ -239,7 +239,7 @@ enum rc routes_run(struct call *call)
 	if (rc == RC_SLOW) {
 		/* It starts again from the beginning, in another thread. */
 		routes_clear(call);
-	} else if (rc != RC_OK && rc != RC_PARKED && call->wait_version != 0) {
+	} else if (rc != RC_OK && rc != RC_PARKED && rc != RC_STORE && call->wait_version != 0) {
 		/* "There is no such key" must not be taken back by a crash either. */
 		routes_error(call, rc);
 		rc = RC_OK;

@@ -21,6 +21,9 @@ struct call;
 
 /* ---- shared.c ---- */
 
+/* Seconds since 1970 that every client can read as a number. */
+#define DOOR_EXPIRATION_MAX ((INT64_C(1) << 53) - 1)
+
 /* door_key - the key that the path names, decoded once. RC_BAD_KEY, RC_KEY_TOO_LONG. */
 enum rc door_key(struct call *call, struct str *key) MUST_USE;
 

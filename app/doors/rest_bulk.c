@@ -25,7 +25,9 @@ enum {
 	MEMORY_MAX = 1 << 20,		/* a body above this is kept in a file */
 	SCRATCH_MAX = 128 << 20,	/* a group, or one item and what it decodes to */
 	GROUP_SLICES = 4,		/* queued together, so one flush does for all of them */
-	GROUP_ITEMS = GROUP_SLICES * KV_SLICE_ITEMS
+	GROUP_ITEMS = GROUP_SLICES * KV_SLICE_ITEMS,
+	/* What is deleted is logged, and nobody knows how large it is before: fewer in a slice. */
+	DELETE_ITEMS = 16
 };
 
 struct bulk {
@@ -34,6 +36,7 @@ struct bulk {
 	struct spool spool;		/* where it is when it is large */
 	struct arena *scratch;		/* of the group, or the item, under way */
 	size_t index;			/* of the item under way */
+	size_t slice_items;		/* so many make a slice */
 
 	/* the second pass: the group under way, and what became of those before */
 	struct kv_put puts[GROUP_ITEMS];
@@ -207,8 +210,8 @@ static enum rc group_write(struct bulk *bulk, commit_apply *apply)
 		return RC_OK;
 	if (!project_is_there(call))
 		return RC_PROJECT_UNAVAILABLE;
-	for (size_t at = 0; at < bulk->n; at += KV_SLICE_ITEMS, n++) {
-		size_t left = bulk->n - at, items = left < KV_SLICE_ITEMS ? left : KV_SLICE_ITEMS;
+	for (size_t at = 0; at < bulk->n; at += bulk->slice_items, n++) {
+		size_t left = bulk->n - at, items = left < bulk->slice_items ? left : bulk->slice_items;
 
 		slices[n] = (struct kv_slice){ .puts = bulk->puts + at, .deletes = bulk->deletes + at, .n = items };
 		commit_op_init(&ops[n], apply, &slices[n], bulk->bytes * items / bulk->n, call->request.request_id);
@@ -220,7 +223,7 @@ static enum rc group_write(struct bulk *bulk, commit_apply *apply)
 	for (size_t i = 0; i < n; i++) {
 		if (ops[i].rc != RC_OK)
 			return ops[i].rc;
-		slice_done(bulk, i * KV_SLICE_ITEMS, slices[i].n, &ops[i]);
+		slice_done(bulk, i * bulk->slice_items, slices[i].n, &ops[i]);
 	}
 	arena_reset(bulk->scratch);
 	bulk->n = bulk->bytes = 0;
@@ -230,7 +233,7 @@ static enum rc group_write(struct bulk *bulk, commit_apply *apply)
 /* Whether something of N bytes has to wait for the next group. */
 static bool group_is_full(const struct bulk *bulk, size_t n)
 {
-	return bulk->n == GROUP_ITEMS || (bulk->n != 0 && bulk->bytes + n > KV_SLICE_BYTES);
+	return bulk->n == GROUP_SLICES * bulk->slice_items || (bulk->n != 0 && bulk->bytes + n > KV_SLICE_BYTES);
 }
 
 /* ---- the two passes ---- */
@@ -416,6 +419,7 @@ static enum rc bulk_run(struct call *call, enum rc (*check)(struct bulk *, struc
 	if (bulk == NULL || (bulk->scratch = arena_new(SCRATCH_MAX)) == NULL)
 		return RC_NO_MEMORY;
 	bulk->call = call;
+	bulk->slice_items = apply == kv_slice_put_apply ? KV_SLICE_ITEMS : DELETE_ITEMS;
 	buf_init(&bulk->refused, call->arena, DOOR_LIST_TEXT_MAX);
 	rc = read_body(bulk);
 	if (rc == RC_OK)

@@ -151,7 +151,7 @@ static enum rc expiry_of(struct call *call, int64_t *expires_at)
 		*expires_at = call->now + (int64_t)value;
 		return RC_OK;
 	}
-	if (ttl.n == 0 && str_to_u64(at, (uint64_t)(call->now + project->min_ttl_s), INT64_MAX, &value)) {
+	if (ttl.n == 0 && str_to_u64(at, (uint64_t)(call->now + project->min_ttl_s), DOOR_EXPIRATION_MAX, &value)) {
 		*expires_at = (int64_t)value;
 		return RC_OK;
 	}

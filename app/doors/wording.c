@@ -15,9 +15,6 @@
 
 enum { SHOWN_MAX = 40 };	/* bytes of what a client sent that stand in a sentence */
 
-/* Seconds since 1970 that every client can read as a number. */
-#define EXPIRATION_MAX ((INT64_C(1) << 53) - 1)
-
 static enum rc say(struct call *call, enum rc rc, struct str detail)
 {
 	call->detail = detail;
@@ -80,7 +77,7 @@ static enum rc check_ttl(struct call *call, int64_t ttl, int64_t *expires_at)
 	if (ttl < least)
 		return say(call, RC_BAD_TTL, arena_printf(call->arena,
 			"Invalid expiration_ttl of %" PRId64 ". Expiration TTL must be at least %" PRId64 ".", ttl, least));
-	if (ttl > EXPIRATION_MAX - call->now)
+	if (ttl > DOOR_EXPIRATION_MAX - call->now)
 		return say(call, RC_BAD_TTL, arena_printf(call->arena,
 			"Invalid expiration_ttl of %" PRId64 ". That is too far in the future.", ttl));
 	*expires_at = call->now + ttl;
@@ -99,7 +96,7 @@ static enum rc check_at(struct call *call, int64_t at, int64_t *expires_at)
 		return say(call, RC_BAD_EXPIRATION, arena_printf(call->arena,
 			"Invalid expiration of %" PRId64 ". Expiration times must be at least %" PRId64 " seconds in the future.",
 			at, least));
-	if (at > EXPIRATION_MAX)
+	if (at > DOOR_EXPIRATION_MAX)
 		return say(call, RC_BAD_EXPIRATION, arena_printf(call->arena,
 			"Invalid expiration of %" PRId64 ". That is too far in the future.", at));
 	*expires_at = at;
