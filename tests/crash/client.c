@@ -14,7 +14,11 @@
 
 #include "client.h"
 
-enum { PATIENCE_S = 30, HEAD_MAX = 4096 };
+/*
+ * What is longer than the front server's buffer is on its way to the client before the server has sent all of it.
+ * When the server dies then, nobody can ask again but the client: the answer breaks off, and is seen to.
+ */
+enum { PATIENCE_S = 30, HEAD_MAX = 4096, FRONT_BUFFER = 64 * 1024 };
 
 void client_init(struct client *client, const char *socket)
 {
@@ -115,9 +119,11 @@ static bool receive(struct client *client, struct answer *answer)
 	answer->version = header_number(client->buf, "ETag");
 	answer->writes = header_number(client->buf, "X-KV-Writes");
 	connection = header(client->buf, "Connection");
+	answer->broke_off = answer->n_body > FRONT_BUFFER;
 	while (client->n < n_head + answer->n_body)
 		if (!receive_some(client))
 			return false;
+	answer->broke_off = false;
 	answer->body = client->buf + n_head;
 	/* After some requests the front server wants a new connection. */
 	if (connection != NULL && strncasecmp(connection, "close", 5) == 0)
@@ -143,7 +149,7 @@ void client_ask(struct client *client, const char *method, const char *path, con
 	*answer = (struct answer){ .status = 0 };
 	if (send_request(client, method, path, token, body, n) && receive(client, answer))
 		return;
-	*answer = (struct answer){ .status = 0 };
+	*answer = (struct answer){ .status = 0, .broke_off = answer->broke_off };
 	client_clear(client);
 }
 

@@ -21,6 +21,7 @@ struct client {
 
 struct answer {
 	int status;			/* 0: none, the connection broke */
+	bool broke_off;			/* so it did, but behind a head that told of a large body: see client.c */
 	uint64_t version, writes;	/* ETag, X-KV-Writes; 0 when absent */
 	const char *body;		/* valid until the next request */
 	size_t n_body;
