@@ -18,7 +18,7 @@ static struct kv_slice slice_of(size_t n, size_t length, int64_t limit)
 		char *value = arena_alloc(arena, length);
 
 		memset(value, 'a' + (int)(i % 26), length);
-		snprintf(keys[i], sizeof keys[i], "k%02zu", i);
+		snprintf(keys[i], sizeof keys[i], "k%02u", (unsigned)i % 100);
 		put_rows[i] = (struct kv_put){ .kv = kv, .project = PROJECT, .key = str_c(keys[i]), .value = str_make(value, length),
 					   .kind = KIND_TEXT, .now = NOW, .write_limit = limit };
 		delete_rows[i] = (struct kv_delete){ .kv = kv, .project = PROJECT, .key = str_c(keys[i]), .now = NOW,
