@@ -49,6 +49,8 @@ enum rc sweep_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 		rc = store_txn_next(txn, STORE_EXPIRY, STR_LIT(""), row, &n);
 		if (rc == RC_KEY_NOT_FOUND || (rc == RC_OK && store_get_u64(row) > now))
 			break;
+		if (rc == RC_OK && slice->removed == 0)
+			slice->behind_s = (int64_t)(now - store_get_u64(row));
 		if (rc != RC_OK || (rc = expired_erase(txn, str_make(row, n), &weight)) != RC_OK)
 			return rc;
 	}

@@ -28,13 +28,16 @@ enum {
 };
 
 /* One slice; after how many milliseconds the next is due. */
-static unsigned slice_run(struct store *store, commit_apply *sweep, void *arg)
+static unsigned slice_run(struct store *store, struct sweep *sweep)
 {
-	struct sweep_slice slice = { .arg = arg };
+	struct sweep_slice slice = {
+		.arg = store->sweep_arg,
+		.rows = sweep->behind ? SWEEP_SLICE_BEHIND : SWEEP_SLICE,
+	};
 	struct commit_op op;
 	enum rc rc;
 
-	commit_op_init(&op, sweep, &slice, SLICE_COST, STR_LIT(""));
+	commit_op_init(&op, sweep->apply, &slice, SLICE_COST, STR_LIT(""));
 	rc = commit_run(store, &op);
 	if (rc != RC_OK && rc != RC_STORE)
 		LOG_WARN("a sweep was refused and will be tried again",
@@ -43,6 +46,7 @@ static unsigned slice_run(struct store *store, commit_apply *sweep, void *arg)
 		return ROUND_MS;
 	/* Here, because a sweep may run twice. */
 	metric_add(metric_slot(), METRIC_SWEPT, slice.keys);
+	sweep->behind = slice.behind_s > SWEEP_BEHIND_S;
 	if (!slice.more)
 		return ROUND_MS;
 	return slice.bytes >= SWEEP_SLICE_BYTES ? SHORT_BREATH_MS : BREATH_MS;
@@ -57,7 +61,7 @@ static unsigned round_run(struct store *store, bool all)
 		struct sweep *sweep = &store->sweeps[i];
 
 		if (all || sweep->pause < ROUND_MS)
-			sweep->pause = slice_run(store, sweep->apply, store->sweep_arg);
+			sweep->pause = slice_run(store, sweep);
 		if (sweep->pause < pause)
 			pause = sweep->pause;
 	}

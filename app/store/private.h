@@ -29,6 +29,7 @@ struct helper {
 struct sweep {
 	commit_apply *apply;
 	unsigned pause;			/* milliseconds */
+	bool behind;			/* by more than SWEEP_BEHIND_S */
 };
 
 struct store {

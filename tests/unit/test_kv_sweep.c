@@ -105,6 +105,23 @@ static void a_slice_ends_with_its_last_row(void **state)
 	assert_false(slice.more);
 }
 
+static void who_is_behind_is_told_and_takes_more(void **state)
+{
+	struct sweep_slice slice = { .arg = kv, .rows = SWEEP_SLICE_BEHIND };
+	struct commit_op op;
+
+	(void)state;
+	step_us = 0;
+	put_expired(SWEEP_SLICE_BEHIND + 1, 10);
+	commit_op_init(&op, sweep_apply, &slice, 1000, STR_LIT(""));
+	assert_int_equal(commit_run(fixture.store, &op), RC_OK);
+	assert_int_equal(slice.removed, SWEEP_SLICE_BEHIND);
+	assert_true(slice.more);
+	assert_true(slice.behind_s > SWEEP_BEHIND_S);
+	sweep_all(1);
+	assert_int_equal(sweep().behind_s, 0);
+}
+
 static void a_slice_ends_with_its_bytes(void **state)
 {
 	struct sweep_slice slice;
@@ -152,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_slice_ends_with_its_last_row),
+		cmocka_unit_test(who_is_behind_is_told_and_takes_more),
 		cmocka_unit_test(a_slice_ends_with_its_bytes),
 		cmocka_unit_test(a_slice_ends_with_its_time),
 		cmocka_unit_test(a_slice_takes_a_row_however_long_it_takes),
