@@ -104,21 +104,11 @@ static enum rc by_session(const struct asking *asking, struct str token, struct 
 	return RC_OK;
 }
 
-/* X-Project-Id may be left out; when it is there, it names CALLER's own project. */
+/* X-Project-Id may be left out; when it is there, it names CALLER's own project. An admin has none. */
 static bool names_own_project(const struct asking *asking, const struct caller *caller)
 {
-	const struct project *named;
-	bool own;
-
-	if (asking->project_id.n == 0 || caller->project == NULL ||
-	    str_eq(asking->project_id, str_c(caller->project->id)))
-		return true;
-	named = registry_find(asking->registry, asking->project_id);
-	if (named == NULL)
-		return false;
-	own = named->number == caller->project->number;
-	project_unref(named);
-	return own;
+	return asking->project_id.n == 0 || caller->project == NULL ||
+	       project_is_called(caller->project, asking->project_id);
 }
 
 /* The letters of RFC 6750: two credentials joined by a comma are none. */

@@ -49,7 +49,6 @@ static bool could_be_project(struct str any)
 static enum rc find_namespace(struct call *call)
 {
 	struct caller *caller = &call->caller;
-	const struct project *named;
 
 	if (!could_be_project(call->name_space)) {
 		call->detail = arena_printf(call->arena,
@@ -57,13 +56,10 @@ static enum rc find_namespace(struct call *call)
 			(int)(call->name_space.n < 64 ? call->name_space.n : 64), call->name_space.p);
 		return RC_BAD_NAMESPACE;
 	}
-	named = registry_find(call->app->registry, call->name_space);
-	if (caller->kind == CALLER_ADMIN) {
-		caller->project = named;
-		return named == NULL ? RC_NAMESPACE_NOT_FOUND : RC_OK;
-	}
-	project_unref(named);
-	return named != NULL && named->number == caller->project->number ? RC_OK : RC_FORBIDDEN;
+	if (caller->kind != CALLER_ADMIN)
+		return project_is_called(caller->project, call->name_space) ? RC_OK : RC_FORBIDDEN;
+	caller->project = registry_find(call->app->registry, call->name_space);
+	return caller->project == NULL ? RC_NAMESPACE_NOT_FOUND : RC_OK;
 }
 
 enum rc rest_admit(struct call *call)

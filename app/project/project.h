@@ -77,6 +77,9 @@ const struct project *registry_find(struct registry *registry, struct str any);
 const struct project *registry_by_number(struct registry *registry, uint32_t number);
 void project_unref(const struct project *project);
 
+/* project_is_called - whether registry_find(ANY) would find PROJECT. It takes a reference for granted, and no lock. */
+bool project_is_called(const struct project *project, struct str any);
+
 /* registry_credential - the API key with this text; false when unknown, revoked or expired. */
 bool registry_credential(struct registry *registry, struct str api_key, int64_t now,
 			 struct credential *out);

@@ -122,6 +122,13 @@ static bool is_called(const struct project_box *box, struct str any, const uint8
 	return memcmp(box->uuid, uuid, sizeof box->uuid) == 0;
 }
 
+bool project_is_called(const struct project *project, struct str any)
+{
+	uint8_t uuid[16];
+
+	return is_called(box_of(project), any, read_uuid(any, uuid) ? uuid : NULL);
+}
+
 const struct project *registry_find(struct registry *registry, struct str any)
 {
 	const struct project *found = NULL;
