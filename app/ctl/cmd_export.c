@@ -2,8 +2,9 @@
  * cmd_export.c - tmakvctl export: all keys of a project, with their values, as a stream.
  *
  * A page of names, then their values in one request; what cannot be had in one is asked for in halves. A value
- * comes as base64 and leaves as text where it is UTF-8 (and not mostly escapes). Keys and metadata are passed on as they are written
- * (jraw.h). A page is written whole or not at all where the output can be cut back, so a cursor is where to go on.
+ * comes as base64 and leaves as text where it is UTF-8 (and not mostly escapes). Keys and metadata are passed on
+ * as they are written (jraw.h). A page is written whole or not at all where the output can be cut back, so a
+ * cursor is where to go on.
  */
 #include "config.h"
 

@@ -26,10 +26,10 @@ enum {
 
 static void namespace_write(struct buf *out, const char *id, struct str title)
 {
+	char digits[PROJECT_ID_LEN];
+
 	buf_add_c(out, "{\"id\":\"");
-	for (const char *p = id; *p != '\0'; p++)
-		if (*p != '-')
-			buf_add_char(out, *p);
+	buf_add(out, project_namespace_id(id, digits));
 	buf_add_c(out, "\",\"title\":");
 	jtext_quote(out, title);
 	buf_add_c(out, ",\"supports_url_encoding\":true}");

@@ -107,6 +107,9 @@ enum rc project_retitle(struct registry *registry, struct str any, struct str ti
 /* project_title - its title; where it has none of its own, its name. */
 struct str project_title(const struct project *project);
 
+/* project_namespace_id - ID, a project's UUID, as Cloudflare writes a namespace's: its 32 hex digits; into OUT. */
+struct str project_namespace_id(const char *id, char out[PROJECT_ID_LEN]);
+
 enum rc project_set_state(struct registry *registry, struct str any, enum project_state state) MUST_USE;
 
 /*

@@ -44,6 +44,16 @@ struct str project_title(const struct project *project)
 	return str_c(project->title[0] != '\0' ? project->title : project->name);
 }
 
+struct str project_namespace_id(const char *id, char out[PROJECT_ID_LEN])
+{
+	size_t n = 0;
+
+	for (; *id != '\0'; id++)
+		if (*id != '-')
+			out[n++] = *id;
+	return str_make(out, n);
+}
+
 struct title_search {
 	struct str title;
 	uint32_t except;	/* a project's own title is no other's */

@@ -54,24 +54,13 @@ static void put_limits(struct admin *admin, json_object *object, const struct pr
 	admin_put_i64(admin, limits, "token_life_s", project->token_life_s);
 }
 
-/* The id as the REST door calls it: without dashes. */
-static struct str namespace_of(const struct project *project, char out[PROJECT_ID_LEN])
-{
-	size_t n = 0;
-
-	for (const char *p = project->id; *p != '\0'; p++)
-		if (*p != '-')
-			out[n++] = *p;
-	return str_make(out, n);
-}
-
 static void put_project(struct admin *admin, json_object *object, const struct project *project)
 {
 	char name_space[PROJECT_ID_LEN];
 	json_object *bots;
 
 	admin_put_str(admin, object, "id", str_c(project->id));
-	admin_put_str(admin, object, "namespace_id", namespace_of(project, name_space));
+	admin_put_str(admin, object, "namespace_id", project_namespace_id(project->id, name_space));
 	admin_put_str(admin, object, "name", str_c(project->name));
 	admin_put_str(admin, object, "state", str_c(project->state == PROJECT_ACTIVE ? "active" : "disabled"));
 	admin_put_i64(admin, object, "created_at", project->created_at);
