@@ -410,10 +410,13 @@ void conn_run_slow(struct conn *conn, struct arena *arena)
 	} else if (job->rc != RC_OK) {
 		routes_error(call, job->rc);
 	}
-	if (call->wait_version != 0 && job->rc != RC_STORE &&
-	    store_wait(call->app->store, call->wait_version) != RC_OK) {
-		job->rc = RC_STORE;
-		routes_error(call, RC_STORE);
+	if (call->wait_version != 0 && job->rc != RC_STORE) {
+		enum rc rc = store_wait(call->app->store, call->wait_version);
+
+		if (rc != RC_OK) {
+			job->rc = rc;
+			routes_error(call, rc);
+		}
 	}
 	conn->keep = request_end(conn);
 }

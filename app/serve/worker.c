@@ -221,6 +221,15 @@ static void take_returned(struct worker *worker)
 	}
 }
 
+/* Whether to give up on the flush that CONN waits for: nobody knows when a full disk has space again. */
+static bool is_hopeless(const struct conn *conn)
+{
+	const struct call *call = &conn->job->call;
+
+	return store_waits_for_space(call->app->store) &&
+	       clock_mono_us() - call->started_us > STORE_SPACE_WAIT_US;
+}
+
 /* Saying that we wait comes before looking, so that no flush falls between. */
 static void answer_flushed(struct worker *worker)
 {
@@ -230,7 +239,7 @@ static void answer_flushed(struct worker *worker)
 
 	commit_waits(&worker->client, true);
 	while ((conn = *at) != NULL) {
-		if (!conn->gone && !over &&
+		if (!conn->gone && !over && !is_hopeless(conn) &&
 		    !store_is_flushed(pool->app->store, conn->job->call.wait_version)) {
 			at = &conn->link;
 			continue;

@@ -26,8 +26,7 @@
 enum {
 	TICK_MS = 250,
 	TICKS_PER_ROUND = 4,		/* a round a second */
-	CLEAN_PERCENT = 80,		/* of the cache's pages, kept clean by the trickle */
-	ROUNDS_PER_CLEANUP = 60		/* the ballast is looked at once a minute */
+	CLEAN_PERCENT = 80		/* of the cache's pages, kept clean by the trickle */
 };
 
 /* ---- threads that sleep and stop ---- */
@@ -91,42 +90,56 @@ static uint64_t free_space(const char *dir)
 	return statvfs(dir, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : 0;
 }
 
+static bool ballast_is_there(const struct store *store)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	ballast_path(store, path);
+	return store->ballast_bytes == 0 ||
+	       (stat(path, &st) == 0 && (uint64_t)st.st_size == store->ballast_bytes);
+}
+
+/* Make it, when there is room for it and the reserve. Whether it is there then. */
+static bool ballast_keep(struct store *store)
+{
+	char path[PATH_MAX];
+	int fd, error;
+
+	if (ballast_is_there(store))
+		return true;
+	ballast_path(store, path);
+	if (free_space(store->data_dir) < store->ballast_bytes + store->reserve_bytes)
+		return false;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return false;
+	error = posix_fallocate(fd, 0, (off_t)store->ballast_bytes);
+	close(fd);
+	if (error == 0)
+		return true;
+	unlink(path);
+	if (error != ENOSPC && error != EDQUOT)
+		LOG_WARN("no ballast: a full disk may keep the server from recovering", LOG_ERRNO(error));
+	return false;
+}
+
+/* Without the ballast its space is not for writing either: else there would be none when it is needed next. */
 void space_measure(struct store *store)
 {
+	uint64_t need = store->reserve_bytes + (ballast_keep(store) ? 0 : store->ballast_bytes);
 	uint64_t data = free_space(store->data_dir), log = free_space(store->log_dir);
 	uint64_t least = data < log ? data : log;
-	bool full = least < store->reserve_bytes;
+	bool full = data < need || log < store->reserve_bytes;
 
 	atomic_store(&store->free_bytes, least);
 	if (atomic_exchange(&store->full, full) == full)
 		return;
 	if (full)
 		LOG_ERROR("the disk is nearly full: writes are refused until there is space",
-			  LOG_STR("path", store->data_dir), LOG_U64("free_bytes", least));
+			  LOG_STR("path", store->data_dir), LOG_U64("free_bytes", least), LOG_U64("needed", need));
 	else
 		LOG_INFO("there is space again: writes are accepted", LOG_U64("free_bytes", least));
-}
-
-void ballast_keep(struct store *store)
-{
-	char path[PATH_MAX];
-	struct stat st;
-	int fd, error;
-
-	ballast_path(store, path);
-	if (store->ballast_bytes == 0 ||
-	    (stat(path, &st) == 0 && (uint64_t)st.st_size == store->ballast_bytes) ||
-	    free_space(store->data_dir) < 2 * store->ballast_bytes + store->reserve_bytes)
-		return;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return;
-	error = posix_fallocate(fd, 0, (off_t)store->ballast_bytes);
-	close(fd);
-	if (error != 0) {
-		unlink(path);
-		LOG_WARN("no ballast: a full disk may keep the server from recovering", LOG_ERRNO(error));
-	}
 }
 
 void ballast_release(struct store *store)
@@ -155,12 +168,17 @@ static int checkpoint(struct store *store, uint32_t kbytes)
 	int error = store->env->txn_checkpoint(store->env, kbytes, 0, 0);
 
 	if (error != 0) {
-		LOG_WARN("a checkpoint failed", LOG_STR("error", db_strerror(error)));
+		if (!store->checkpoint_fails)
+			LOG_WARN("a checkpoint failed; it is tried again",
+				 LOG_STR("error", db_strerror(error)));
+		store->checkpoint_fails = true;
 		return error;
 	}
+	store->checkpoint_fails = false;
 	if (store->env->txn_stat(store->env, &stat, 0) == 0 && stat->st_time_ckp != before) {
 		atomic_store(&store->last_checkpoint_at, (int64_t)stat->st_time_ckp);
 		metric_add(metric_slot(), METRIC_CHECKPOINTS, 1);
+		manifest_write(store);
 		/* Large values fill a log file in no time, so none is kept longer than it is needed. */
 		logs_remove(store);
 	}
@@ -181,8 +199,6 @@ static void round_run(struct store *store, unsigned round)
 		checkpoint_now(store);
 	else
 		checkpoint(store, (uint32_t)(store->checkpoint_bytes / 1024));
-	if (round % ROUNDS_PER_CLEANUP == 0)
-		ballast_keep(store);
 }
 
 static void *checkpointer_run(void *arg)

@@ -26,8 +26,7 @@
 
 enum {
 	BATCH_TRIES = 1000,		/* each lost to a reader, who holds a lock for microseconds */
-	FLUSH_TRIES = 100,		/* on a full disk, FLUSH_PAUSE_MS apart */
-	FLUSH_PAUSE_MS = 100
+	SPACE_PAUSE_MS = 100		/* between two looks whether a full disk has space again */
 };
 
 /* ---- the queue ---- */
@@ -66,16 +65,12 @@ void commit_submit(struct store *store, struct commit_client *client, struct com
 	pthread_mutex_unlock(&store->queue_lock);
 }
 
-/* Cut a batch off the queue's head; NULL when it is empty and will stay so. */
-static struct commit_op *batch_take(struct store *store)
+/* Cut a batch off the queue's head; NULL when it is empty. The queue's lock is held. */
+static struct commit_op *batch_cut(struct store *store)
 {
-	struct commit_op *first, **end;
+	struct commit_op *first = store->queue, **end;
 	size_t n = 0, cost = 0;
 
-	pthread_mutex_lock(&store->queue_lock);
-	while (store->queue == NULL && !store->stop)
-		pthread_cond_wait(&store->queue_filled, &store->queue_lock);
-	first = store->queue;
 	for (end = &store->queue; *end != NULL && n < COMMIT_BATCH_MAX; end = &(*end)->next, n++) {
 		cost += (*end)->cost;
 		if (n > 0 && cost > COMMIT_BATCH_BYTES)
@@ -87,9 +82,37 @@ static struct commit_op *batch_take(struct store *store)
 			store->queue_tail = &store->queue;
 		*end = NULL;
 	}
-	pthread_mutex_unlock(&store->queue_lock);
 	atomic_fetch_sub_explicit(&store->queued, n, memory_order_relaxed);
 	return first;
+}
+
+/* The next batch; NULL when the queue is empty and will stay so. */
+static struct commit_op *batch_take(struct store *store)
+{
+	struct commit_op *first;
+
+	pthread_mutex_lock(&store->queue_lock);
+	if (store->measure_wanted)
+		tables_measure(store);
+	store->measure_wanted = false;
+	store->committer_sleeps = true;
+	while (store->queue == NULL && !store->stop)
+		pthread_cond_wait(&store->queue_filled, &store->queue_lock);
+	store->committer_sleeps = false;
+	first = batch_cut(store);
+	pthread_mutex_unlock(&store->queue_lock);
+	return first;
+}
+
+void committer_measures(struct store *store, off_t sizes[STORE__TABLES])
+{
+	pthread_mutex_lock(&store->queue_lock);
+	if (store->committer_sleeps || !store->committer_runs)
+		tables_measure(store);
+	else
+		store->measure_wanted = true;
+	memcpy(sizes, store->table_size, sizeof store->table_size);
+	pthread_mutex_unlock(&store->queue_lock);
 }
 
 /* ---- repeats ---- */
@@ -243,69 +266,6 @@ static void batch_run(struct store *store, struct commit_op *first)
 	}
 }
 
-/* ---- the flush ---- */
-
-static bool out_of_space(int error)
-{
-	return error == ENOSPC || error == EDQUOT;
-}
-
-/*
- * On a full disk the same flush succeeds once there is space, so everything stays parked while
- * it is tried again. Any other error is the end: a second fsync after a failed one would lie.
- */
-static enum rc flush(struct store *store)
-{
-	uint64_t began = clock_mono_us();
-	int error = store->env->log_flush(store->env, NULL);
-
-	for (int i = 0; i < FLUSH_TRIES && out_of_space(error); i++) {
-		if (i == 0) {
-			atomic_store(&store->full, true);
-			ballast_release(store);
-		}
-		usleep(FLUSH_PAUSE_MS * 1000);
-		error = store->env->log_flush(store->env, NULL);
-	}
-	metric_add(metric_slot(), METRIC_BATCHES, 1);
-	metric_add(metric_slot(), METRIC_FLUSH_US, clock_mono_us() - began);
-	if (error != 0) {
-		atomic_store(&store->failed, true);
-		LOG_ERROR("a flush failed: stopping, to recover from what is on disk",
-			  LOG_STR("error", db_strerror(error)));
-		return RC_STORE;
-	}
-	return RC_OK;
-}
-
-static bool batch_changed(const struct commit_op *first)
-{
-	for (; first != NULL; first = first->next)
-		if (first->undecided && first->changed)
-			return true;
-	return false;
-}
-
-/* Durable, or all of them told that they are not. */
-static void batch_flush(struct store *store, struct commit_op *first)
-{
-	uint64_t changes = 0;
-	enum rc rc = batch_changed(first) ? flush(store) : RC_OK;
-
-	for (struct commit_op *op = first; op != NULL; op = op->next) {
-		if (rc != RC_OK || atomic_load(&store->failed)) {
-			op->rc = RC_STORE;
-		} else if (op->undecided && op->changed) {
-			changes++;
-			if (op->has_request_id)
-				recent_add(store->recent, op->request_id, &op->answer);
-		}
-	}
-	metric_add(metric_slot(), METRIC_WRITES, changes);
-	if (rc == RC_OK)
-		atomic_store(&store->flushed, atomic_load(&store->committing));
-}
-
 /* ---- telling ---- */
 
 static void op_finish(struct commit_op *op)
@@ -350,6 +310,105 @@ static void batch_finish(struct store *store, struct commit_op *first)
 		first = next;
 	}
 	clients_wake(store);
+}
+
+/* ---- the flush ---- */
+
+static bool out_of_space(int error)
+{
+	return error == ENOSPC || error == EDQUOT;
+}
+
+/* Those that have been answered before are so again; nothing else can be done now. */
+static void batch_refuse(struct store *store, struct commit_op *first)
+{
+	batch_prepare(store, first);
+	for (struct commit_op *op = first; op != NULL; op = op->next) {
+		if (op->undecided)
+			op->rc = RC_STORAGE_FULL;
+		op->undecided = false;
+	}
+	batch_settle(first);
+	batch_finish(store, first);
+}
+
+/*
+ * A flush waits for space: refuse what has been queued meanwhile, and make room, and see again soon. False when
+ * the store is to be closed.
+ */
+static bool space_wait(struct store *store)
+{
+	struct commit_op *batch;
+	bool stop;
+
+	if (!atomic_exchange(&store->flush_waits, true)) {
+		atomic_store(&store->full, true);
+		LOG_ERROR("the disk is full: writes wait and others are refused until there is space",
+			  LOG_STR("path", store->log_dir));
+		ballast_release(store);
+	} else {
+		usleep(SPACE_PAUSE_MS * 1000);
+	}
+	pthread_mutex_lock(&store->queue_lock);
+	batch = batch_cut(store);
+	stop = store->stop;
+	pthread_mutex_unlock(&store->queue_lock);
+	if (batch != NULL)
+		batch_refuse(store, batch);
+	return !stop;
+}
+
+/*
+ * On a full disk the same flush succeeds once there is space, so its writes stay parked while it is tried again,
+ * as long as it takes: a server that ended here could not recover either. Any other error is the end: a second
+ * fsync after a failed one would lie.
+ */
+static enum rc flush(struct store *store)
+{
+	uint64_t began = clock_mono_us();
+	int error = store->env->log_flush(store->env, NULL);
+
+	while (out_of_space(error) && space_wait(store))
+		error = store->env->log_flush(store->env, NULL);
+	atomic_store(&store->flush_waits, false);
+	metric_add(metric_slot(), METRIC_BATCHES, 1);
+	metric_add(metric_slot(), METRIC_FLUSH_US, clock_mono_us() - began);
+	if (error != 0) {
+		atomic_store(&store->failed, true);
+		LOG_ERROR("a flush failed: stopping, to recover from what is on disk",
+			  LOG_STR("error", db_strerror(error)));
+		return RC_STORE;
+	}
+	position_note(store);
+	return RC_OK;
+}
+
+static bool batch_changed(const struct commit_op *first)
+{
+	for (; first != NULL; first = first->next)
+		if (first->undecided && first->changed)
+			return true;
+	return false;
+}
+
+/* Durable, or all of them told that they are not. */
+static void batch_flush(struct store *store, struct commit_op *first)
+{
+	uint64_t changes = 0;
+	enum rc rc = batch_changed(first) ? flush(store) : RC_OK;
+
+	for (struct commit_op *op = first; op != NULL; op = op->next) {
+		if (rc != RC_OK || atomic_load(&store->failed)) {
+			op->rc = RC_STORE;
+		} else if (op->undecided && op->changed) {
+			changes++;
+			if (op->has_request_id)
+				recent_add(store->recent, op->request_id, &op->answer);
+		}
+	}
+	metric_add(metric_slot(), METRIC_WRITES, changes);
+	if (rc == RC_OK)
+		atomic_store(&store->flushed, atomic_load(&store->committing));
 }
 
 static void *committer_run(void *arg)

@@ -30,7 +30,8 @@ enum {
 	LOCKERS_MAX = 1000,
 	TRANSACTIONS_MAX = 64,
 	LOCK_WAIT_MS = 5000,		/* for a server that is just going */
-	LOCK_POLL_MS = 50
+	LOCK_POLL_MS = 50,
+	REPORTS_MAX = 10		/* of Berkeley DB's, that are logged in a second */
 };
 
 static const char *const table_names[STORE__TABLES] = {
@@ -47,6 +48,11 @@ static const char *const table_names[STORE__TABLES] = {
 	[STORE_META] = "meta.db",
 };
 
+const char *table_name(enum store_table table)
+{
+	return table_names[table];
+}
+
 /* ---- what Berkeley DB tells us ---- */
 
 static struct store *store_of(const DB_ENV *env)
@@ -54,13 +60,70 @@ static struct store *store_of(const DB_ENV *env)
 	return env->app_private;
 }
 
-/* Its own words, for the log. They name files and pages, never records. */
-static void on_error(const DB_ENV *env, const char *prefix, const char *text)
+void store_found_damage(struct store *store)
 {
+	atomic_store(&store->failed, true);
+	if (atomic_exchange(&store->damaged, true))
+		return;
+	LOG_ERROR("the data is damaged: nothing is served; keep a copy of both directories as they are, and restore the last backup (tmakvd --restore)",
+		  LOG_STR("data_dir", store->data_dir), LOG_STR("log_dir", store->log_dir));
+}
+
+static bool has_one_of(const char *text, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strstr(text, words[i]) != NULL)
+			return true;
+	return false;
+}
+
+/* Pages or log records that are not what was written. The error codes alone do not tell. */
+static bool tells_of_damage(const char *text)
+{
+	static const char *const words[] = {
+		"hecksum", "illegal page type", "metadata page corrupted", "unexpected file type or format",
+		"Log sequence error", "past end of log", "catastrophic recovery"
+	};
+
+	return has_one_of(text, words, sizeof words / sizeof words[0]);
+}
+
+static bool tells_of_full_disk(const char *text)
+{
+	static const char *const words[] = { "No space left on device", "Disk quota exceeded" };
+
+	return has_one_of(text, words, sizeof words / sizeof words[0]);
+}
+
+/* A store that fails, or waits for space, says the same for each page. */
+static bool may_report(struct store *store)
+{
+	uint64_t now = clock_mono_us();
+	bool may;
+
+	pthread_mutex_lock(&store->report_lock);
+	if (now >= store->report_until_us) {
+		store->report_until_us = now + 1000000;
+		store->n_reports = 0;
+	}
+	may = store->n_reports++ < REPORTS_MAX;
+	pthread_mutex_unlock(&store->report_lock);
+	return may;
+}
+
+/* Its own words, for the log. They name files and pages, never records. */
+void env_report(const DB_ENV *env, const char *prefix, const char *text)
+{
+	struct store *store = store_of(env);
+
 	(void)prefix;
-	if (strstr(text, "checksum error") != NULL)
-		atomic_store(&store_of(env)->damaged, true);
-	LOG_ERROR("Berkeley DB reports", LOG_STR("text", text));
+	/* While a flush waits for space, each try says so. */
+	if (!(tells_of_full_disk(text) && store_waits_for_space(store)) && may_report(store))
+		LOG_ERROR("Berkeley DB reports", LOG_STR("text", text));
+	if (tells_of_full_disk(text))
+		atomic_store(&store->no_space, true);
+	if (tells_of_damage(text))
+		store_found_damage(store);
 }
 
 static void on_event(DB_ENV *env, u_int32_t event, void *info)
@@ -90,6 +153,10 @@ enum rc store_rc(struct store *store, int error)
 		/* Berkeley DB says so too when no page can be cleaned because the disk is full. */
 		if (atomic_load(&store->full))
 			return RC_STORAGE_FULL;
+		break;
+	case DB_PAGE_NOTFOUND:
+	case DB_VERIFY_BAD:
+		store_found_damage(store);
 		break;
 	}
 	if (!atomic_exchange(&store->failed, true))
@@ -176,7 +243,7 @@ static int env_configure(struct store *store, const struct conf *conf)
 	int error;
 
 	env->app_private = store;
-	env->set_errcall(env, on_error);
+	env->set_errcall(env, env_report);
 	if ((error = env->set_event_notify(env, on_event)) != 0 ||
 	    (error = env->set_cachesize(env, (u_int32_t)(cache >> 30),
 					(u_int32_t)(cache & ((1u << 30) - 1)), 1)) != 0 ||
@@ -214,10 +281,11 @@ static int env_recover(struct store *store, const struct conf *conf)
 {
 	int error = env_open(store, conf);
 
-	if (error == 0)
-		return 0;
-	LOG_WARN("opening failed, trying again with the ballast released", LOG_STR("error", db_strerror(error)));
+	if (error == 0 || !atomic_load(&store->no_space))
+		return error;
+	LOG_WARN("there is no space to recover, trying again with the ballast released");
 	ballast_release(store);
+	atomic_store(&store->no_space, false);
 	atomic_store(&store->failed, false);
 	return env_open(store, conf);
 }
@@ -292,14 +360,17 @@ static enum store_open_result open_result(struct store *store, int error)
 {
 	if (error == 0)
 		return STORE_OPENED;
-	if (store_is_damaged(store) || error == DB_RUNRECOVERY || error == DB_VERIFY_BAD) {
-		LOG_ERROR("the data is damaged: stop here, keep a copy of both directories, and restore the last backup",
-			  LOG_STR("data_dir", store->data_dir), LOG_STR("log_dir", store->log_dir),
-			  LOG_STR("error", db_strerror(error)));
-		return STORE_DAMAGED;
+	if (atomic_load(&store->no_space) || error == ENOSPC || error == EDQUOT) {
+		LOG_ERROR("the disk is full, and recovery needs space: make some, it is tried again until there is",
+			  LOG_STR("data_dir", store->data_dir), LOG_STR("log_dir", store->log_dir));
+		return STORE_FAILED;
 	}
 	LOG_ERROR("cannot open the store", LOG_STR("data_dir", store->data_dir),
 		  LOG_STR("error", db_strerror(error)));
+	if (store_is_damaged(store) || error == DB_RUNRECOVERY || error == DB_VERIFY_BAD) {
+		store_found_damage(store);
+		return STORE_DAMAGED;
+	}
 	return error == EACCES || error == EPERM || error == EROFS ? STORE_MISCONFIGURED : STORE_FAILED;
 }
 
@@ -311,7 +382,7 @@ static struct store *store_new(const struct conf *conf)
 
 	if (store == NULL)
 		abort();
-	store->lock_fd = -1;
+	store->lock_fd = store->position_fd = -1;
 	store->data_dir = strdup(conf->data_dir);
 	store->log_dir = conf->log_dir[0] != '\0' ? strdup(conf->log_dir) : path_join(conf->data_dir, "log");
 	if (store->data_dir == NULL || store->log_dir == NULL)
@@ -324,6 +395,7 @@ static struct store *store_new(const struct conf *conf)
 	pthread_mutex_init(&store->queue_lock, NULL);
 	pthread_cond_init(&store->queue_filled, NULL);
 	pthread_mutex_init(&store->clients_lock, NULL);
+	pthread_mutex_init(&store->report_lock, NULL);
 	pthread_mutex_init(&store->flush_lock, NULL);
 	pthread_cond_init(&store->flush_done, NULL);
 	return store;
@@ -336,6 +408,8 @@ static void store_free(struct store *store)
 			store->db[table]->close(store->db[table], DB_NOSYNC);
 	if (store->env != NULL)
 		store->env->close(store->env, 0);
+	if (store->position_fd >= 0)
+		close(store->position_fd);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
 	recent_free(store->recent);
@@ -344,6 +418,7 @@ static void store_free(struct store *store)
 	pthread_mutex_destroy(&store->queue_lock);
 	pthread_cond_destroy(&store->queue_filled);
 	pthread_mutex_destroy(&store->clients_lock);
+	pthread_mutex_destroy(&store->report_lock);
 	pthread_mutex_destroy(&store->flush_lock);
 	pthread_cond_destroy(&store->flush_done);
 	free(store);
@@ -374,15 +449,19 @@ static enum store_open_result store_begin(struct store *store, const struct conf
 	if (!make_directory(store->data_dir) || !make_directory(store->log_dir))
 		return STORE_MISCONFIGURED;
 	if ((result = take_lock(store)) != STORE_OPENED ||
+	    (result = manifest_check(store)) != STORE_OPENED ||
 	    (result = open_result(store, env_recover(store, conf))) != STORE_OPENED ||
 	    (result = open_result(store, tables_open(store))) != STORE_OPENED ||
 	    (result = format_check(store)) != STORE_OPENED)
 		return result;
+	if (!position_open(store))
+		return STORE_FAILED;
 	store->recent = recent_new();
 	if (store->recent == NULL || versions_begin(store) != RC_OK)
 		return STORE_FAILED;
-	ballast_keep(store);
 	space_measure(store);
+	position_note(store);
+	manifest_write(store);
 	if (!committer_start(store) || !checkpointer_start(store))
 		return STORE_FAILED;
 	return STORE_OPENED;

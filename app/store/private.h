@@ -32,6 +32,11 @@ struct sweep {
 	bool behind;			/* by more than SWEEP_BEHIND_S */
 };
 
+/* A place in the log, as Berkeley DB counts: a file's number, and a byte in it. */
+struct log_place {
+	uint32_t file, offset;
+};
+
 struct store {
 	DB_ENV *env;
 	DB *db[STORE__TABLES];
@@ -49,6 +54,18 @@ struct store {
 	_Atomic bool full;		/* too little space to write */
 	_Atomic bool failed;		/* panic, or a flush that failed: nothing is answered from here on */
 	_Atomic bool damaged;
+	_Atomic bool no_space;		/* Berkeley DB could not write, for want of it */
+	_Atomic bool flush_waits;	/* a flush is waiting for space */
+
+	/* env.c: how much of what Berkeley DB reports is logged */
+	pthread_mutex_t report_lock;
+	uint64_t report_until_us;
+	unsigned n_reports;
+
+	/* manifest.c */
+	int position_fd;
+	off_t table_size[STORE__TABLES];	/* between two transactions, under queue_lock */
+	off_t synced_size[STORE__TABLES];	/* of those, what is on disk; the checkpointer's own */
 
 	/* The queue in front of the committer (commit.c). */
 	pthread_t committer;
@@ -57,6 +74,8 @@ struct store {
 	pthread_cond_t queue_filled;
 	struct commit_op *queue, **queue_tail;
 	bool stop;
+	bool committer_sleeps;		/* between two transactions, for want of anything to do */
+	bool measure_wanted;
 	_Atomic uint64_t queued;
 	uint64_t last_version;		/* the committer's own */
 	struct recent *recent;		/* the committer's own, once open */
@@ -71,6 +90,7 @@ struct store {
 
 	/* checkpoint.c */
 	struct helper checkpointer;
+	bool checkpoint_fails;		/* the last one did */
 	uint64_t checkpoint_bytes;
 	int64_t checkpoint_s;
 	uint64_t ballast_bytes, reserve_bytes;
@@ -105,8 +125,17 @@ struct txn_usage {
 
 /* env.c */
 
-/* store_rc - the outcome for an error of Berkeley DB; notes a panic. */
+/* store_rc - the outcome for an error of Berkeley DB; notes a panic, and damage. */
 enum rc store_rc(struct store *store, int error);
+
+/* store_found_damage - nothing is answered from here on, and the server ends for good. Says what to do, once. */
+void store_found_damage(struct store *store);
+
+/* env_report - for DB_ENV->set_errcall, of environments whose app_private is the store. */
+void env_report(const DB_ENV *env, const char *prefix, const char *text);
+
+/* table_name - the name of its file. */
+const char *table_name(enum store_table table);
 
 /* store_dbt_in - a DBT for bytes that Berkeley DB only reads. */
 DBT store_dbt_in(struct str bytes);
@@ -116,6 +145,8 @@ DBT store_dbt_out(void *buf, size_t size);
 /* commit.c */
 bool committer_start(struct store *store);
 void committer_stop(struct store *store);	/* after everything queued is done */
+/* committer_measures - SIZES as tables_measure() found them last, now if the committer sleeps; else it will look soon. */
+void committer_measures(struct store *store, off_t sizes[STORE__TABLES]);
 
 /* record.c: what the batch added to the counters of STORE_USAGE; empties txn->usage */
 enum rc record_write_usage(struct store_txn *txn) MUST_USE;
@@ -136,12 +167,22 @@ enum rc recent_load(struct recent *recent, struct store *store) MUST_USE;
 /* recent_sweep_apply - a slice of rows older than a minute; ARG is a struct sweep_slice. */
 commit_apply recent_sweep_apply;
 
+/* manifest.c */
+/* manifest_check - before the environment is opened: whether all is there that should be. STORE_DAMAGED, logged. */
+enum store_open_result manifest_check(struct store *store);
+/* manifest_write - what there is now, once it is on disk. When it cannot, the old one stays, which is not wrong. */
+void manifest_write(struct store *store);
+/* tables_measure - how large the tables' files are. No transaction may be under way; with queue_lock. */
+void tables_measure(struct store *store);
+bool position_open(struct store *store);
+/* position_note - after a flush. */
+void position_note(struct store *store);
+
 /* checkpoint.c */
 bool checkpointer_start(struct store *store);
 void checkpointer_stop(struct store *store);
 int checkpoint_now(struct store *store);
-void space_measure(struct store *store);
-void ballast_keep(struct store *store);		/* make it, when there is room */
+void space_measure(struct store *store);	/* keeps the ballast, when there is room */
 void ballast_release(struct store *store);
 
 /* helper threads: helper_sleep answers false when it is time to stop */

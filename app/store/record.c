@@ -7,7 +7,9 @@
 #include "config.h"
 
 #include <assert.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "store/private.h"
 
 enum { READ_TRIES = 1000 };
@@ -39,15 +41,37 @@ uint64_t store_in_flight(const struct store *store)
 	return atomic_load(&store->committing);
 }
 
+bool store_waits_for_space(const struct store *store)
+{
+	return atomic_load(&store->flush_waits);
+}
+
+/* A second at most, on the flush_lock: somebody may have to give up. */
+static void flush_sleep(struct store *store)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	pthread_cond_timedwait(&store->flush_done, &store->flush_lock, &until);
+}
+
 enum rc store_wait(struct store *store, uint64_t version)
 {
+	uint64_t began = clock_mono_us();
+	bool gave_up = false;
+
 	if (store_is_flushed(store, version))
 		return RC_OK;
 	pthread_mutex_lock(&store->flush_lock);
-	while (!store_is_flushed(store, version) && !atomic_load(&store->failed))
-		pthread_cond_wait(&store->flush_done, &store->flush_lock);
+	while (!store_is_flushed(store, version) && !atomic_load(&store->failed) && !gave_up) {
+		flush_sleep(store);
+		gave_up = store_waits_for_space(store) && clock_mono_us() - began > STORE_SPACE_WAIT_US;
+	}
 	pthread_mutex_unlock(&store->flush_lock);
-	return store_is_flushed(store, version) ? RC_OK : RC_STORE;
+	if (store_is_flushed(store, version))
+		return RC_OK;
+	return gave_up ? RC_UNAVAILABLE : RC_STORE;
 }
 
 /* ---- inside a transaction ---- */

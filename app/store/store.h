@@ -76,11 +76,15 @@ enum rc store_meta_random(struct store *store, const char *name, void *out, size
  * store_is_flushed - whether everything up to VERSION is on disk.
  * store_in_flight  - the version to wait for after having seen an absence, or a list: that of the
  *                    batch whose effects could have been seen; one that is flushed when none could.
- * store_wait       - block until VERSION is flushed (slow lane, control). RC_STORE when it never will be.
+ * store_wait       - block until VERSION is flushed (slow lane, control). RC_STORE when it never will be,
+ *                    RC_UNAVAILABLE when the disk is full and STORE_SPACE_WAIT_US have passed.
+ * store_waits_for_space - the flush under way waits for space on the disk: that may take long.
  */
+enum { STORE_SPACE_WAIT_US = 2000000 };
 bool store_is_flushed(const struct store *store, uint64_t version);
 uint64_t store_in_flight(const struct store *store);
 enum rc store_wait(struct store *store, uint64_t version) MUST_USE;
+bool store_waits_for_space(const struct store *store);
 
 /*
  * A walk over a table in key order. No lock is held between two calls: it reads ahead in
