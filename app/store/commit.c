@@ -92,27 +92,11 @@ static struct commit_op *batch_take(struct store *store)
 	struct commit_op *first;
 
 	pthread_mutex_lock(&store->queue_lock);
-	if (store->measure_wanted)
-		tables_measure(store);
-	store->measure_wanted = false;
-	store->committer_sleeps = true;
 	while (store->queue == NULL && !store->stop)
 		pthread_cond_wait(&store->queue_filled, &store->queue_lock);
-	store->committer_sleeps = false;
 	first = batch_cut(store);
 	pthread_mutex_unlock(&store->queue_lock);
 	return first;
-}
-
-void committer_measures(struct store *store, off_t sizes[STORE__TABLES])
-{
-	pthread_mutex_lock(&store->queue_lock);
-	if (store->committer_sleeps || !store->committer_runs)
-		tables_measure(store);
-	else
-		store->measure_wanted = true;
-	memcpy(sizes, store->table_size, sizeof store->table_size);
-	pthread_mutex_unlock(&store->queue_lock);
 }
 
 /* ---- repeats ---- */

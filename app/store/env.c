@@ -23,7 +23,6 @@
 #include "store/private.h"
 
 enum {
-	PAGE_SIZE_BYTES = 4096,		/* what file systems write as one: larger pages may tear (DESIGN 3) */
 	LOG_BUFFER = 4 << 20,
 	LOG_FILE = 16 << 20,		/* recovery fills the last one up with zeros; four buffers at least */
 	LOCKS_MAX = 100000,		/* ceilings; the tables grow to what is used */
@@ -451,6 +450,7 @@ static enum store_open_result store_begin(struct store *store, const struct conf
 	if ((result = take_lock(store)) != STORE_OPENED ||
 	    (result = manifest_check(store)) != STORE_OPENED ||
 	    (result = open_result(store, env_recover(store, conf))) != STORE_OPENED ||
+	    (result = tables_check(store)) != STORE_OPENED ||
 	    (result = open_result(store, tables_open(store))) != STORE_OPENED ||
 	    (result = format_check(store)) != STORE_OPENED)
 		return result;

@@ -1,21 +1,23 @@
 /*
- * manifest.c - what must be there before recovery may begin.
+ * manifest.c - is all there that should be?
  *
- * Recovery takes what it finds. A table whose file is gone it makes anew, empty; a log that ends early it takes
- * for one that a crash cut off, and goes on from there: both would lose data without a word. So the store writes
- * down what it has, and looks before it lets Berkeley DB touch anything:
+ * Recovery takes what it finds. A table whose file is gone it makes anew, empty; what is missing of a file's end
+ * it makes up with empty pages; a log that ends early it takes for one that a crash cut off, and goes on from
+ * there. All of that would lose data without a word. So the store writes down what it has, and looks:
  *
- *   DATA/manifest   each table with the size of its file, and the place in the log that was on disk then. Written
- *                   anew behind each checkpoint; what it says is synced before, and so is it.
+ *   DATA/manifest   each table with the size of its file, and the place in the log that is on disk. Written anew
+ *                   behind each checkpoint, and synced.
  *   LOG/position    the place in the log that was on disk after the last flush. Written in place, without a
  *                   sync: a crash leaves it as it is, a power cut may leave an older one.
+ *   DATA/damaged    is there when recovery has run and something was found missing: a second recovery would
+ *                   not see it any more.
  *
- * Both say "at least so much", so an old one is never wrong. What is not there, or is older than these files, is
- * not checked. A table's file shrinks in one case: Berkeley DB takes back the pages of a transaction that is
- * undone. So sizes are taken between two transactions, when every page is somebody's for good.
+ * A log only grows: one that ends before either place has lost something. A table's file can shrink too, since
+ * Berkeley DB gives back free pages at its end; so where one is shorter than the manifest says, recovery must have
+ * written all pages from there on anew (they have all been allocated since), and tables_check() sees whether it has.
  *
- * manifest_check() and manifest_write() are called at start and by the checkpointer, position_note() by the
- * committer.
+ * What is not there, or is older than these files, is not checked. All of this runs at start and in the
+ * checkpointer, but for position_note(), which is the committer's.
  */
 #include "config.h"
 
@@ -34,7 +36,9 @@
 
 enum {
 	MANIFEST_MAX = 4096,
-	LOG_NAME_SIZE = 14		/* "log." and ten digits */
+	LOG_NAME_SIZE = 14,		/* "log." and ten digits */
+	PAGE_NUMBER_AT = 8,		/* in a page, u32 */
+	META_LAST_PAGE_AT = 32		/* in a table's first page, u32 */
 };
 
 /* So that a torn or foreign file is known as one; nobody is to be kept from making one. */
@@ -214,15 +218,24 @@ static void manifest_path(const struct store *store, const char *suffix, char pa
 	snprintf(path, PATH_MAX, "%s/manifest%s", store->data_dir, suffix);
 }
 
-static size_t manifest_print(const off_t sizes[STORE__TABLES], struct log_place log, char text[MANIFEST_MAX])
+static const char *damage_path(const struct store *store, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/damaged", store->data_dir);
+	return path;
+}
+
+static size_t manifest_print(const struct store *store, struct log_place log, char text[MANIFEST_MAX])
 {
 	size_t n = (size_t)snprintf(text, MANIFEST_MAX, "tmakv %d\nlog %u %u\n", STORE_FORMAT, log.file, log.offset);
 
-	for (int table = 0; table < STORE__TABLES; table++)
-		if (sizes[table] > 0)
+	for (int table = 0; table < STORE__TABLES; table++) {
+		off_t size = table_size(store, table);
+
+		if (size > 0)
 			n += (size_t)snprintf(text + n, MANIFEST_MAX - n, "table %s %lld\n",
 					      table_name((enum store_table)table),
-					      (long long)sizes[table]);
+					      (long long)size);
+	}
 	return n + (size_t)snprintf(text + n, MANIFEST_MAX - n, "sum %016llx\n",
 				    (unsigned long long)sum_of(str_make(text, n)));
 }
@@ -235,31 +248,6 @@ static bool path_sync(const char *path, int flags)
 	if (fd >= 0)
 		close(fd);
 	return synced;
-}
-
-void tables_measure(struct store *store)
-{
-	for (int table = 0; table < STORE__TABLES; table++) {
-		off_t size = table_size(store, table);
-
-		if (size > store->table_size[table])
-			store->table_size[table] = size;
-	}
-}
-
-/* SIZES of what is on disk. What has grown may not be yet: a page that leaves the cache is written, not synced. */
-static void tables_sync(struct store *store, off_t sizes[STORE__TABLES])
-{
-	off_t measured[STORE__TABLES];
-	char path[PATH_MAX];
-
-	committer_measures(store, measured);
-	for (int table = 0; table < STORE__TABLES; table++) {
-		table_path(store, table, path);
-		if (measured[table] > store->synced_size[table] && path_sync(path, O_RDONLY))
-			store->synced_size[table] = measured[table];
-		sizes[table] = store->synced_size[table];
-	}
 }
 
 /* PATH holds TEXT, on disk, when this answers true. */
@@ -276,11 +264,8 @@ static bool file_write(const char *path, struct str text)
 void manifest_write(struct store *store)
 {
 	char text[MANIFEST_MAX], path[PATH_MAX], new_path[PATH_MAX];
-	off_t sizes[STORE__TABLES];
-	size_t n;
+	size_t n = manifest_print(store, log_on_disk(store), text);
 
-	tables_sync(store, sizes);
-	n = manifest_print(sizes, log_on_disk(store), text);
 	manifest_path(store, "", path);
 	manifest_path(store, ".new", new_path);
 	/* The directory too: else the new name may be lost while the old file is gone. */
@@ -367,18 +352,19 @@ static enum store_open_result damaged(struct store *store, const char *sentence,
 	return STORE_DAMAGED;
 }
 
-static enum store_open_result tables_check(struct store *store, const struct manifest *manifest)
+static enum store_open_result files_check(struct store *store, const struct manifest *manifest)
 {
 	for (int table = 0; table < STORE__TABLES; table++) {
 		off_t want = manifest->table_size[table], have = table_size(store, table);
 		char path[PATH_MAX];
 
-		if (have >= want || want == 0)
-			continue;
+		store->cut_from[table] = have < want ? have : -1;
 		table_path(store, table, path);
-		return have < 0 ? damaged(store, "a table's file is missing", path, 0, (uint64_t)want) :
-				  damaged(store, "a table's file is too short: its end is missing", path,
-					  (uint64_t)have, (uint64_t)want);
+		if (want > 0 && have < 0)
+			return damaged(store, "a table's file is missing", path, 0, (uint64_t)want);
+		if (want > 0 && have < PAGE_SIZE_BYTES)
+			return damaged(store, "a table's file is too short: its end is missing", path,
+				       (uint64_t)have, (uint64_t)want);
 	}
 	return STORE_OPENED;
 }
@@ -416,8 +402,76 @@ enum store_open_result manifest_check(struct store *store)
 	manifest_path(store, "", path);
 	if (!manifest_read(path, &manifest))
 		return damaged(store, "the manifest is damaged", path, 0, 0);
-	result = tables_check(store, &manifest);
+	if (access(damage_path(store, path), F_OK) == 0)
+		return damaged(store, "an earlier start found damage", path, 0, 0);
+	result = files_check(store, &manifest);
 	if (result != STORE_OPENED)
 		return result;
 	return log_check(store, is_before(manifest.log, position) ? position : manifest.log);
+}
+
+/* ---- behind recovery ---- */
+
+/* Its number stands in each page that was ever written. */
+static bool page_is_there(int fd, uint32_t page)
+{
+	uint32_t number;
+
+	return pread(fd, &number, sizeof number, (off_t)page * PAGE_SIZE_BYTES + PAGE_NUMBER_AT) == sizeof number &&
+	       number == page;
+}
+
+/* The last page that the table has, from its first one. Both are as Berkeley DB 5.3 stores them. */
+static bool last_page_read(int fd, uint32_t *page)
+{
+	return pread(fd, page, sizeof *page, META_LAST_PAGE_AT) == sizeof *page;
+}
+
+/* Whether the file open as FD reaches as far as its table, and has all pages from CUT_FROM on. */
+static bool table_is_whole(int fd, off_t size, off_t cut_from)
+{
+	uint32_t last;
+
+	if (!last_page_read(fd, &last) || size < ((off_t)last + 1) * PAGE_SIZE_BYTES)
+		return false;
+	for (off_t page = cut_from / PAGE_SIZE_BYTES; cut_from >= 0 && page <= last; page++)
+		if (!page_is_there(fd, (uint32_t)page))
+			return false;
+	return true;
+}
+
+/* So that nobody who starts the server again gets what is left, as if it were all. */
+static void damage_remember(struct store *store)
+{
+	static const char text[] = "Data is missing in this directory: see the server's log. Restore the last backup into an empty one.\n";
+	char path[PATH_MAX];
+
+	if (!file_write(damage_path(store, path), str_c(text)) ||
+	    !path_sync(store->data_dir, O_RDONLY | O_DIRECTORY))
+		LOG_ERROR("cannot make a file: do not start the server on this directory again",
+			  LOG_STR("path", path), LOG_ERRNO(errno));
+}
+
+enum store_open_result tables_check(struct store *store)
+{
+	for (int table = 0; table < STORE__TABLES; table++) {
+		off_t size = table_size(store, table);
+		char path[PATH_MAX];
+		bool whole;
+		int fd;
+
+		if (size < PAGE_SIZE_BYTES)
+			continue;	/* made when it is opened; there was none before, or files_check() would have said so */
+		table_path(store, table, path);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		whole = fd >= 0 && table_is_whole(fd, size, store->cut_from[table]);
+		if (fd >= 0)
+			close(fd);
+		if (whole)
+			continue;
+		damage_remember(store);
+		return damaged(store, "a table's file is too short: pages are missing", path, (uint64_t)size,
+			       store->cut_from[table] < 0 ? 0 : (uint64_t)store->cut_from[table]);
+	}
+	return STORE_OPENED;
 }

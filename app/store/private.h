@@ -16,6 +16,9 @@
 
 struct recent;
 
+/* What file systems write as one: larger pages may tear in a power cut. */
+enum { PAGE_SIZE_BYTES = 4096 };
+
 /* A worker thread of the store that sleeps between two rounds and is told to stop. */
 struct helper {
 	pthread_t thread;
@@ -64,8 +67,7 @@ struct store {
 
 	/* manifest.c */
 	int position_fd;
-	off_t table_size[STORE__TABLES];	/* between two transactions, under queue_lock */
-	off_t synced_size[STORE__TABLES];	/* of those, what is on disk; the checkpointer's own */
+	off_t cut_from[STORE__TABLES];	/* where the file ended before recovery, when the manifest knew it longer; else -1 */
 
 	/* The queue in front of the committer (commit.c). */
 	pthread_t committer;
@@ -74,8 +76,6 @@ struct store {
 	pthread_cond_t queue_filled;
 	struct commit_op *queue, **queue_tail;
 	bool stop;
-	bool committer_sleeps;		/* between two transactions, for want of anything to do */
-	bool measure_wanted;
 	_Atomic uint64_t queued;
 	uint64_t last_version;		/* the committer's own */
 	struct recent *recent;		/* the committer's own, once open */
@@ -145,8 +145,6 @@ DBT store_dbt_out(void *buf, size_t size);
 /* commit.c */
 bool committer_start(struct store *store);
 void committer_stop(struct store *store);	/* after everything queued is done */
-/* committer_measures - SIZES as tables_measure() found them last, now if the committer sleeps; else it will look soon. */
-void committer_measures(struct store *store, off_t sizes[STORE__TABLES]);
 
 /* record.c: what the batch added to the counters of STORE_USAGE; empties txn->usage */
 enum rc record_write_usage(struct store_txn *txn) MUST_USE;
@@ -170,10 +168,10 @@ commit_apply recent_sweep_apply;
 /* manifest.c */
 /* manifest_check - before the environment is opened: whether all is there that should be. STORE_DAMAGED, logged. */
 enum store_open_result manifest_check(struct store *store);
-/* manifest_write - what there is now, once it is on disk. When it cannot, the old one stays, which is not wrong. */
+/* tables_check - behind recovery, before the tables are opened: whether it had all it needed. STORE_DAMAGED, logged. */
+enum store_open_result tables_check(struct store *store);
+/* manifest_write - what there is now. When it cannot, the old one stays. */
 void manifest_write(struct store *store);
-/* tables_measure - how large the tables' files are. No transaction may be under way; with queue_lock. */
-void tables_measure(struct store *store);
 bool position_open(struct store *store);
 /* position_note - after a flush. */
 void position_note(struct store *store);
