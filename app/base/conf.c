@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include "base/conf.h"
 #include "base/log.h"
@@ -18,9 +20,16 @@
 /* MIN and MAX bound a number, or the bytes of a text: a text of MIN 0 may be empty. */
 enum option_type { OPT_INT, OPT_SIZE, OPT_MODE, OPT_PATH, OPT_TEXT, OPT_LEVEL };
 
+/*
+ * When a change takes effect. A reload replaces the server, but the sockets stay as they were made, and the data
+ * where they are: whoever moves them must stop the server first.
+ */
+enum option_use { RELOAD, START };
+
 struct option {
 	const char *name;
 	enum option_type type;
+	enum option_use use;
 	size_t where;
 	const char *preset;
 	uint64_t min, max;
@@ -37,31 +46,31 @@ struct option {
 enum { SOCKET_MAX = 107, PATH_LIMIT = 1023 };
 
 static const struct option options[] = {
-	/* name             type       where                    default                    min    max         help */
-	{ "data_dir",        OPT_PATH,  WHERE(data_dir),        "/var/lib/tmakv",          1,     PATH_LIMIT, "databases, a directory of mode 0700" },
-	{ "log_dir",         OPT_PATH,  WHERE(log_dir),         "",                        0,     PATH_LIMIT, "write-ahead log; empty = log/ in data_dir" },
-	{ "listen",          OPT_PATH,  WHERE(listen),          "/run/tmakv/tmakv.sock",   1,     SOCKET_MAX, "FastCGI socket for the front server" },
-	{ "listen_mode",     OPT_MODE,  WHERE(listen_mode),     "0660",                    0,     0777,       "permissions of the FastCGI socket" },
-	{ "listen_group",    OPT_TEXT,  WHERE(listen_group),    "",                        0,     255,        "group of the FastCGI socket; empty = the daemon's" },
-	{ "backlog",         OPT_INT,   WHERE(backlog),         "4096",                    1,     65535,      "connections that wait while nobody accepts" },
-	{ "control",         OPT_PATH,  WHERE(control),         "/run/tmakv/control.sock", 1,     SOCKET_MAX, "control socket for tmakvctl" },
-	{ "workers",         OPT_INT,   WHERE(workers),         "0",                       0,     64,         "event loops; 0 = half the cores" },
-	{ "slow_threads",    OPT_INT,   WHERE(slow_threads),    "4",                       1,     32,         "threads for bulk calls and large bodies" },
-	{ "connections",     OPT_INT,   WHERE(connections),     "16384",                   16,    1000000,    "most connections at once" },
-	{ "stop_ms",         OPT_INT,   WHERE(stop_ms),         "15000",                   100,   600000,     "milliseconds a stop may take" },
-	{ "cache_size",      OPT_SIZE,  WHERE(cache_size),      "64M",                     M,     T,          "memory for the database cache" },
-	{ "checkpoint_size", OPT_SIZE,  WHERE(checkpoint_size), "32M",                     M,     G,          "log between two checkpoints" },
-	{ "checkpoint_s",    OPT_INT,   WHERE(checkpoint_s),    "10",                      1,     3600,       "seconds between two checkpoints" },
-	{ "ballast_size",    OPT_SIZE,  WHERE(ballast_size),    "64M",                     0,     16 * G,     "disk space kept to be released when the disk is full" },
-	{ "reserve_size",    OPT_SIZE,  WHERE(reserve_size),    "64M",                     0,     K * T,      "writes are refused below this much free space" },
-	{ "value_limit",     OPT_SIZE,  WHERE(value_limit),     "131072",                  1,     25 * M,     "bytes of a value" },
-	{ "write_limit",     OPT_INT,   WHERE(write_limit),     "1000",                    0,     1000000,    "writes a second and key; 0 = no limit" },
-	{ "min_ttl_s",       OPT_INT,   WHERE(min_ttl_s),       "60",                      1,     86400,      "shortest time to live a client may ask for, seconds" },
-	{ "init_data_age_s", OPT_INT,   WHERE(init_data_age_s), "86400",                   60,    604800,     "oldest initData that signs in, seconds" },
-	{ "token_life_s",    OPT_INT,   WHERE(token_life_s),    "86400",                   60,    2592000,    "life of a session token, seconds" },
-	{ "issuer",          OPT_TEXT,  WHERE(issuer),          "tmakv",                   1,     255,        "\"iss\" of session tokens" },
-	{ "token_cache",     OPT_INT,   WHERE(token_cache),     "16384",                   0,     1000000,    "verified tokens kept in memory" },
-	{ "log_level",       OPT_LEVEL, WHERE(log_level),       "info",                    1,     16,         "error, warn, info or debug" },
+	/* name             type        use     where                   default                    min    max         help */
+	{ "data_dir",        OPT_PATH,   START,  WHERE(data_dir),        "/var/lib/tmakv",          1,     PATH_LIMIT, "databases, a directory of mode 0700" },
+	{ "log_dir",         OPT_PATH,   START,  WHERE(log_dir),         "",                        0,     PATH_LIMIT, "write-ahead log; empty = log/ in data_dir" },
+	{ "listen",          OPT_PATH,   START,  WHERE(listen),          "/run/tmakv/tmakv.sock",   1,     SOCKET_MAX, "FastCGI socket for the front server" },
+	{ "listen_mode",     OPT_MODE,   START,  WHERE(listen_mode),     "0660",                    0,     0777,       "permissions of the FastCGI socket" },
+	{ "listen_group",    OPT_TEXT,   START,  WHERE(listen_group),    "",                        0,     255,        "group of the FastCGI socket; empty = the daemon's" },
+	{ "backlog",         OPT_INT,    START,  WHERE(backlog),         "4096",                    1,     65535,      "connections that wait while nobody accepts" },
+	{ "control",         OPT_PATH,   START,  WHERE(control),         "/run/tmakv/control.sock", 1,     SOCKET_MAX, "control socket for tmakvctl" },
+	{ "workers",         OPT_INT,    RELOAD, WHERE(workers),         "0",                       0,     64,         "event loops; 0 = half the cores" },
+	{ "slow_threads",    OPT_INT,    RELOAD, WHERE(slow_threads),    "4",                       1,     32,         "threads for bulk calls and large bodies" },
+	{ "connections",     OPT_INT,    RELOAD, WHERE(connections),     "16384",                   16,    1000000,    "most connections at once" },
+	{ "stop_ms",         OPT_INT,    RELOAD, WHERE(stop_ms),         "15000",                   100,   600000,     "milliseconds a stop may take" },
+	{ "cache_size",      OPT_SIZE,   RELOAD, WHERE(cache_size),      "64M",                     M,     T,          "memory for the database cache" },
+	{ "checkpoint_size", OPT_SIZE,   RELOAD, WHERE(checkpoint_size), "32M",                     M,     G,          "log between two checkpoints" },
+	{ "checkpoint_s",    OPT_INT,    RELOAD, WHERE(checkpoint_s),    "10",                      1,     3600,       "seconds between two checkpoints" },
+	{ "ballast_size",    OPT_SIZE,   RELOAD, WHERE(ballast_size),    "64M",                     0,     16 * G,     "disk space kept to be released when the disk is full" },
+	{ "reserve_size",    OPT_SIZE,   RELOAD, WHERE(reserve_size),    "64M",                     0,     K * T,      "writes are refused below this much free space" },
+	{ "value_limit",     OPT_SIZE,   RELOAD, WHERE(value_limit),     "131072",                  1,     25 * M,     "bytes of a value" },
+	{ "write_limit",     OPT_INT,    RELOAD, WHERE(write_limit),     "1000",                    0,     1000000,    "writes a second and key; 0 = no limit" },
+	{ "min_ttl_s",       OPT_INT,    RELOAD, WHERE(min_ttl_s),       "60",                      1,     86400,      "shortest time to live a client may ask for, seconds" },
+	{ "init_data_age_s", OPT_INT,    RELOAD, WHERE(init_data_age_s), "86400",                   60,    604800,     "oldest initData that signs in, seconds" },
+	{ "token_life_s",    OPT_INT,    RELOAD, WHERE(token_life_s),    "86400",                   60,    2592000,    "life of a session token, seconds" },
+	{ "issuer",          OPT_TEXT,   RELOAD, WHERE(issuer),          "tmakv",                   1,     255,        "\"iss\" of session tokens" },
+	{ "token_cache",     OPT_INT,    RELOAD, WHERE(token_cache),     "16384",                   0,     1000000,    "verified tokens kept in memory" },
+	{ "log_level",       OPT_LEVEL,  RELOAD, WHERE(log_level),       "info",                    1,     16,         "error, warn, info or debug" },
 };
 enum { OPTIONS = sizeof options / sizeof options[0] };
 
@@ -355,6 +364,24 @@ bool conf_read_text(struct conf *conf, const char *name, const char *text, size_
 	return true;
 }
 
+/* The bytes of the file open as FD, from its first, to be freed; NULL and errno when it cannot be read. */
+static char *fd_read(int fd, size_t *n)
+{
+	char *text = malloc(FILE_MAX + 1);
+	ssize_t got;
+
+	if (text == NULL)
+		abort();
+	*n = 0;
+	while ((got = pread(fd, text + *n, FILE_MAX + 1 - *n, (off_t)*n)) > 0 || (got < 0 && errno == EINTR))
+		*n += got < 0 ? 0 : (size_t)got;
+	if (got == 0 && *n <= FILE_MAX)
+		return text;
+	free(text);
+	errno = got < 0 ? errno : EFBIG;
+	return NULL;
+}
+
 /* The bytes of FILE, to be freed; NULL and errno when it cannot be read. */
 static char *file_read(const char *file, size_t *n)
 {
@@ -378,20 +405,102 @@ static char *file_read(const char *file, size_t *n)
 	return text;
 }
 
-bool conf_read(struct conf *conf, const char *file, struct conf_error *error)
+/* The settings of TEXT, which is freed. NULL: errno says why it could not be read. */
+static bool take_text(struct conf *conf, const char *name, char *text, size_t n, struct conf_error *error)
 {
-	size_t n;
-	char *text = file_read(file, &n);
 	bool ok;
 
 	if (text == NULL) {
-		snprintf(error->text, sizeof error->text, "%.200s: %s", file, log_strerror(errno));
+		snprintf(error->text, sizeof error->text, "%.200s: %s", name, log_strerror(errno));
 		memset(conf, 0, sizeof *conf);
 		return false;
 	}
-	ok = conf_read_text(conf, file, text, n, error);
+	ok = conf_read_text(conf, name, text, n, error);
 	free(text);
 	return ok;
+}
+
+bool conf_read(struct conf *conf, const char *file, struct conf_error *error)
+{
+	size_t n = 0;
+	char *text = file_read(file, &n);
+
+	return take_text(conf, file, text, n, error);
+}
+
+bool conf_read_fd(struct conf *conf, const char *name, int fd, struct conf_error *error)
+{
+	size_t n = 0;
+	char *text = fd_read(fd, &n);
+
+	return take_text(conf, name, text, n, error);
+}
+
+/* The value of OPTION as it stands in a file. */
+static const char *value_print(const struct conf *conf, const struct option *option, char number[24])
+{
+	/* Neither is changed. */
+	struct conf *from = (struct conf *)(uintptr_t)conf;
+
+	if (!is_number(option))
+		return *text_at(from, option);
+	if (option->type == OPT_SIZE)
+		return size_print((uint64_t)*number_at(from, option), number);
+	snprintf(number, 24, option->type == OPT_MODE ? "%04" PRIo64 : "%" PRId64, *number_at(from, option));
+	return number;
+}
+
+static bool is_same(const struct conf *a, const struct conf *b, const struct option *option)
+{
+	char one[24], other[24];
+
+	return strcmp(value_print(a, option, one), value_print(b, option, other)) == 0;
+}
+
+bool conf_is_same(const struct conf *a, const struct conf *b)
+{
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (!is_same(a, b, &options[i]))
+			return false;
+	return true;
+}
+
+void conf_print(const struct conf *conf, FILE *out)
+{
+	struct conf presets;
+	char number[24];
+
+	conf_defaults(&presets);
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (!is_same(conf, &presets, &options[i]))
+			fprintf(out, "%s = %s\n", options[i].name, value_print(conf, &options[i], number));
+	conf_clear(&presets);
+}
+
+/* TO gets the value that FROM has. */
+static void copy_value(struct conf *to, const struct conf *from, const struct option *option)
+{
+	struct conf_error error;
+	struct reading r = { .conf = to, .name = "", .error = &error };
+	char number[24];
+
+	if (!set(&r, option, str_c(value_print(from, option, number))))
+		abort();	/* it was set there once */
+}
+
+bool conf_keep_fixed(struct conf *conf, const struct conf *running, char *names, size_t size)
+{
+	size_t n = 0;
+
+	names[0] = '\0';
+	for (size_t i = 0; i < OPTIONS; i++) {
+		if (options[i].use != START || is_same(conf, running, &options[i]))
+			continue;
+		if (n < size)
+			n += (size_t)snprintf(names + n, size - n, "%s%s", n == 0 ? "" : ", ", options[i].name);
+		copy_value(conf, running, &options[i]);
+	}
+	return n != 0;
 }
 
 void conf_clear(struct conf *conf)
@@ -413,6 +522,7 @@ void conf_print_help(FILE *out)
 				 size_print(option->max, max));
 		else if (option->type == OPT_INT)
 			snprintf(bounds, sizeof bounds, " (%" PRIu64 " to %" PRIu64 ")", option->min, option->max);
-		fprintf(out, "  %-15s = %-24s %s%s\n", option->name, option->preset, option->help, bounds);
+		fprintf(out, "  %-15s = %-24s %s%s%s\n", option->name, option->preset, option->help, bounds,
+			option->use == START ? CONF_START_ONLY : "");
 	}
 }

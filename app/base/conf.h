@@ -75,10 +75,27 @@ bool conf_read(struct conf *conf, const char *file, struct conf_error *error);
 bool conf_read_text(struct conf *conf, const char *name, const char *text, size_t n,
 		    struct conf_error *error);
 
+/* conf_read_fd - the same from an open file, called NAME in errors. From its first byte; its offset stays where it is. */
+bool conf_read_fd(struct conf *conf, const char *name, int fd, struct conf_error *error);
+
 /* conf_clear - free what the settings hold. */
 void conf_clear(struct conf *conf);
 
-/* conf_print_help - the table: name, default, bounds and help, one setting a line. */
+/* conf_print - what differs from the defaults, in the lines of a file: reading them gives the same settings. */
+void conf_print(const struct conf *conf, FILE *out);
+
+bool conf_is_same(const struct conf *a, const struct conf *b);
+
+/*
+ * conf_keep_fixed - CONF keeps the value that RUNNING has of each setting that only a stop and a start can change.
+ * Whether one differed; then NAMES, of SIZE bytes, has their names ("listen, backlog").
+ */
+bool conf_keep_fixed(struct conf *conf, const struct conf *running, char *names, size_t size);
+
+/* What ends a line of conf_print_help() when a reload does not change the setting. */
+#define CONF_START_ONLY "; needs a stop and a start"
+
+/* conf_print_help - the table: name, default, help, bounds, and when a change takes effect; one setting a line. */
 void conf_print_help(FILE *out);
 
 #endif

@@ -247,6 +247,95 @@ static void an_unreadable_file_is_named_with_the_reason(void **state)
 	assert_string_equal(error.text, "/dev/zero: File too large");
 }
 
+/* --- settings on their way from one process to another --- */
+
+/* What conf_print() says, to be freed. */
+static char *printed(const struct conf *conf, size_t *n)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, n);
+
+	conf_print(conf, out);
+	fclose(out);
+	return text;
+}
+
+static void what_is_printed_reads_as_the_same_settings(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"data_dir = /a b/\xc3\xa9\nlisten_mode = 07\ncache_size = 1048577\nlog_level = debug\n",
+		"log_dir=/x\nwrite_limit = 0\n",
+		"listen_group = #b\nballast_size = 0\nbacklog = 1\nissuer = x=y\nvalue_limit=25M",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		struct conf_error error;
+		struct conf one, other;
+		size_t n;
+		char *text;
+
+		assert_true(read_c(&one, texts[i], &error));
+		text = printed(&one, &n);
+		assert_int_equal(n == 0, texts[i][0] == '\0');
+		if (!conf_read_text(&other, "printed", text, n, &error))
+			fail_msg("%s", error.text);
+		assert_true(conf_is_same(&one, &other));
+		free(text);
+		conf_clear(&one);
+		conf_clear(&other);
+	}
+}
+
+static void settings_are_read_from_an_open_file_from_its_beginning(void **state)
+{
+	static const char text[] = "workers = 3\n";
+	FILE *file = tmpfile();
+	struct conf_error error;
+	struct conf conf;
+
+	(void)state;
+	assert_int_equal(write(fileno(file), text, sizeof text - 1), sizeof text - 1);
+	for (int i = 0; i < 2; i++) {
+		assert_true(conf_read_fd(&conf, "t.conf", fileno(file), &error));
+		assert_int_equal(conf.workers, 3);
+		conf_clear(&conf);
+	}
+	assert_int_equal(write(fileno(file), "x", 1), 1);
+	assert_false(conf_read_fd(&conf, "t.conf", fileno(file), &error));
+	assert_string_equal(error.text, "t.conf:2: 'x' is not 'name = value'");
+	assert_true(is_empty(&conf));
+	fclose(file);
+	assert_false(conf_read_fd(&conf, "t.conf", -1, &error));
+	assert_string_equal(error.text, "t.conf: Bad file descriptor");
+}
+
+static void what_needs_a_stop_keeps_its_value(void **state)
+{
+	struct conf_error error;
+	struct conf running, conf;
+	char names[64], few[8];
+
+	(void)state;
+	assert_true(read_c(&running, "listen = /a\nworkers = 1\n", &error));
+	assert_true(read_c(&conf, "listen = /b\nworkers = 2\nbacklog = 7\nlisten_mode = 0600\n", &error));
+	assert_true(conf_keep_fixed(&conf, &running, names, sizeof names));
+	assert_string_equal(names, "listen, listen_mode, backlog");
+	assert_string_equal(conf.listen, "/a");
+	assert_int_equal(conf.backlog, 4096);
+	assert_int_equal(conf.workers, 2);
+	assert_false(conf_keep_fixed(&conf, &running, names, sizeof names));
+	assert_string_equal(names, "");
+	conf_clear(&conf);
+
+	assert_true(read_c(&conf, "backlog = 7\nlog_dir = /l\n", &error));
+	assert_true(conf_keep_fixed(&conf, &running, few, sizeof few));
+	assert_string_equal(few, "log_dir");
+	conf_clear(&conf);
+	conf_clear(&running);
+}
+
 /* --- the file that ships, against the table as conf_print_help() shows it --- */
 
 enum { MOST = 100 };
@@ -285,14 +374,14 @@ static size_t settings_in(struct str text, struct str start, bool help, struct s
 	return n;
 }
 
-static struct str shipped_file(char *text, size_t size)
+static struct str our_file(const char *name, char *text, size_t size)
 {
 	const char *top = getenv("top_srcdir");
 	char path[4096];
 	size_t n;
 	FILE *in;
 
-	snprintf(path, sizeof path, "%s/conf/tmakv.conf", top == NULL ? "." : top);
+	snprintf(path, sizeof path, "%s/%s", top == NULL ? "." : top, name);
 	in = fopen(path, "r");
 	if (in == NULL)
 		fail_msg("%s: cannot be read", path);
@@ -300,6 +389,11 @@ static struct str shipped_file(char *text, size_t size)
 	fclose(in);
 	assert_true(n < size);
 	return str_make(text, n);
+}
+
+static struct str shipped_file(char *text, size_t size)
+{
+	return our_file("conf/tmakv.conf", text, size);
 }
 
 static void the_shipped_file_reads_as_the_defaults(void **state)
@@ -364,6 +458,56 @@ static void the_shipped_file_names_exactly_the_settings_and_their_defaults(void 
 	free(help);
 }
 
+/* The lines of the man page's table: ".It Cm workers Ta a reload". */
+static size_t table_in(struct str text, struct setting *out)
+{
+	size_t n = 0;
+
+	while (text.n != 0) {
+		struct str line, name, when;
+
+		str_cut(text, '\n', &line, &text);
+		if (!str_starts(line, STR_LIT(".It Cm ")) || !str_cut(str_skip(line, 7), ' ', &name, &when) ||
+		    !str_starts(when, STR_LIT("Ta ")))
+			continue;
+		assert_true(n < MOST);
+		out[n].name = name;
+		out[n++].value = str_skip(when, 3);
+	}
+	return n;
+}
+
+static void the_man_page_says_of_each_setting_when_it_takes_effect(void **state)
+{
+	static const char start_only[] = CONF_START_ONLY;
+	static char text[64 * 1024];
+	struct setting theirs[MOST];
+	size_t n = table_in(our_file("app/tmakv.conf.5", text, sizeof text), theirs), size, i = 0;
+	char *help = NULL;
+	FILE *out = open_memstream(&help, &size);
+	struct str rest, line, name, tail;
+
+	(void)state;
+	conf_print_help(out);
+	fclose(out);
+	for (rest = str_make(help, size); rest.n != 0; i++) {
+		size_t n_mark = sizeof start_only - 1;
+		bool start;
+
+		str_cut(rest, '\n', &line, &rest);
+		str_cut(trimmed(line), ' ', &name, &tail);
+		start = line.n > n_mark && memcmp(line.p + line.n - n_mark, start_only, n_mark) == 0;
+		if (i >= n)
+			fail_msg("the man page says nothing of %.*s", STR(name));
+		if (!str_eq(name, theirs[i].name) ||
+		    !str_eq(theirs[i].value, start ? STR_LIT("a stop and a start") : STR_LIT("a reload")))
+			fail_msg("the man page says that %.*s needs %.*s; the table has %.*s", STR(theirs[i].name),
+				 STR(theirs[i].value), STR(line));
+	}
+	assert_int_equal(i, n);
+	free(help);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,9 +519,13 @@ int main(void)
 		cmocka_unit_test(a_socket_path_has_at_most_107_bytes),
 		cmocka_unit_test(a_long_mistake_is_cut_between_characters),
 		cmocka_unit_test(an_unreadable_file_is_named_with_the_reason),
+		cmocka_unit_test(what_is_printed_reads_as_the_same_settings),
+		cmocka_unit_test(settings_are_read_from_an_open_file_from_its_beginning),
+		cmocka_unit_test(what_needs_a_stop_keeps_its_value),
 		cmocka_unit_test(the_shipped_file_reads_as_the_defaults),
 		cmocka_unit_test(the_shipped_file_uncommented_reads_as_the_defaults),
 		cmocka_unit_test(the_shipped_file_names_exactly_the_settings_and_their_defaults),
+		cmocka_unit_test(the_man_page_says_of_each_setting_when_it_takes_effect),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
