@@ -44,7 +44,8 @@ static const char help[] =
 
 struct command {
 	struct serve_options options;
-	const char *server;		/* the descriptors behind --server */
+	bool is_server;			/* --server, with these descriptors: */
+	struct serve_fds fds;
 	bool check;
 };
 
@@ -70,7 +71,11 @@ static void read_arguments(struct command *command, int argc, char **argv)
 		case 'c': command->options.conf_file = optarg; break;
 		case 's': command->options.listen = optarg; break;
 		case 't': command->check = true; break;
-		case 'S': command->server = optarg; break;
+		case 'S':
+			if (!serve_parse_fds(optarg, &command->fds))
+				bad_usage();
+			command->is_server = true;
+			break;
 		case 'V':
 			puts(PACKAGE_STRING);
 			exit(EXIT_SUCCESS);
@@ -88,30 +93,33 @@ static void read_arguments(struct command *command, int argc, char **argv)
 		command->options.conf_file = DEFAULT_FILE;
 }
 
-static bool read_settings(const char *file, struct conf *conf)
+/* A server has the settings that its supervisor has checked. */
+static bool read_settings(const struct command *command, struct conf *conf)
 {
+	const char *file = command->options.conf_file;
 	struct conf_error error;
+	bool good = true;
 
-	if (file == NULL) {
+	if (command->is_server)
+		good = conf_read_fd(conf, "settings", command->fds.settings, &error);
+	else if (file == NULL)
 		conf_defaults(conf);
-		return true;
-	}
-	if (conf_read(conf, file, &error))
-		return true;
-	fprintf(stderr, "tmakvd: %s\n", error.text);
-	return false;
+	else
+		good = conf_read(conf, file, &error);
+	if (!good)
+		fprintf(stderr, "tmakvd: %s\n", error.text);
+	return good;
 }
 
 int main(int argc, char **argv)
 {
 	struct command command = { .check = false };
 	enum log_level level = LOG_LEVEL_INFO;
-	struct serve_fds fds;
 	struct conf conf;
 	int code;
 
 	read_arguments(&command, argc, argv);
-	if (!read_settings(command.options.conf_file, &conf))
+	if (!read_settings(&command, &conf))
 		return EXIT_CONF;
 	if (command.check) {
 		printf("%s: ok\n", command.options.conf_file == NULL ? "defaults" : command.options.conf_file);
@@ -119,13 +127,8 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	log_level_read(conf.log_level, &level);
-	log_open(command.server == NULL ? "tmakvd" : "tmakvd server", level);
-	if (command.server == NULL)
-		code = serve_run(&command.options, &conf);
-	else if (serve_parse_fds(command.server, &fds))
-		code = serve_server(&conf, &fds);
-	else
-		code = EXIT_USAGE_ERROR;
+	log_open(command.is_server ? "tmakvd server" : "tmakvd", level);
+	code = command.is_server ? serve_server(&conf, &command.fds) : serve_run(&command.options, &conf);
 	conf_clear(&conf);
 	return code;
 }

@@ -1,8 +1,8 @@
 /*
  * private.h - what the files of this room share.
  *
- * The room has two halves. The supervisor (supervise.c, listen.c, notify.c) is one thread without
- * a store. The server (server.c and all the rest) is a pool of workers:
+ * The room has two halves. The supervisor (supervise.c, listen.c, settings.c, notify.c) is one thread
+ * without a store. The server (server.c and all the rest) is a pool of workers:
  *
  *     server.c   opens everything, waits for a signal, ends it all
  *     worker.c   the pool; a worker's loop: wait, accept, answer, repeat
@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/conf.h"
 #include "call.h"
 #include "serve/serve.h"
 
@@ -246,6 +247,26 @@ bool listen_open(struct listen_sockets *out, const char *path, const struct conf
 
 /* listen_close - close it and remove the file, if it is still the one we made. */
 void listen_close(struct listen_socket *socket);
+
+/* --- settings.c --- */
+
+/* Settings that were checked: for us, and open as a file for servers. FD is -1 when there are none. */
+struct settings {
+	struct conf conf;
+	int fd;
+};
+
+/* settings_make - those of CONF, which stays the caller's. False when it cannot; logged. */
+bool settings_make(struct settings *out, const struct conf *conf);
+
+/*
+ * settings_take - those in the file FD, which settings_make() made, here or in another process. False (and FD
+ * closed) when it cannot; logged.
+ */
+bool settings_take(struct settings *out, int fd);
+
+/* settings_close - forget them; fine when there are none. */
+void settings_close(struct settings *settings);
 
 /* --- notify.c --- */
 

@@ -33,6 +33,7 @@ struct serve_fds {
 	int control;		/* control socket, listening */
 	int lifeline;		/* reads EOF when the supervisor is gone */
 	int ready;		/* one byte is written to it when requests are served */
+	int settings;		/* a file: the settings, checked */
 };
 
 /* serve_server - the server process: open everything, serve, drain, close. Answers the exit code. */
@@ -44,7 +45,7 @@ int serve_server(const struct conf *conf, const struct serve_fds *fds);
  */
 void serve_fail(void);
 
-/* serve_parse_fds - "3,4,5,6" as the supervisor writes it behind --server. */
+/* serve_parse_fds - "3,4,5,6,7" as the supervisor writes it behind --server. */
 bool serve_parse_fds(const char *text, struct serve_fds *fds);
 
 #endif

@@ -274,15 +274,16 @@ int serve_server(const struct conf *conf, const struct serve_fds *fds)
 
 bool serve_parse_fds(const char *text, struct serve_fds *fds)
 {
-	int *const where[] = { &fds->listener, &fds->control, &fds->lifeline, &fds->ready };
+	int *const where[] = { &fds->listener, &fds->control, &fds->lifeline, &fds->ready, &fds->settings };
+	const size_t n = sizeof where / sizeof where[0];
 	struct str rest = str_c(text);
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct str number;
 		uint64_t fd;
 		bool more = str_cut(rest, ',', &number, &rest);
 
-		if (more != (i < 3) || !str_to_u64(number, 3, INT32_MAX, &fd) ||
+		if (more != (i + 1 < n) || !str_to_u64(number, 3, INT32_MAX, &fd) ||
 		    fcntl((int)fd, F_SETFD, FD_CLOEXEC) != 0)
 			return false;
 		*where[i] = (int)fd;

@@ -30,6 +30,7 @@
 enum {
 	FIRST_WAIT_MS = 100,		/* back-off after a server that never served */
 	LONGEST_WAIT_MS = 5000,
+	STARTS_WITH_NEW = 3,		/* that may fail until the old settings are taken again */
 	KILL_AFTER_MS = 2000		/* behind stop_ms, in which the server should have ended by itself */
 };
 
@@ -47,11 +48,12 @@ enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_DRAINING };
 
 struct supervisor {
 	const struct serve_options *options;
-	const struct conf *conf;	/* with which the sockets were made */
 	char self[PATH_MAX];		/* the file we run from */
 	struct stat self_file;		/* as it was when we began */
 	struct listen_sockets sockets;
-	int64_t stop_ms;
+	struct settings settings;	/* of the server, and of the next one */
+	struct settings proven;		/* with which a server served, when `settings` are newer; else none */
+	int n_failed;			/* servers that never served, one after the other */
 	int signals;			/* signalfd */
 	int lifeline[2];		/* the server reads, we only hold on */
 	int ready;			/* the server's byte comes here; -1 when none is expected */
@@ -125,14 +127,14 @@ static void exec_self(const struct supervisor *s, char **argv)
 /* In the child: become the server. The descriptors it gets are the only ones that survive. */
 static void exec_server(const struct supervisor *s, int ready)
 {
-	const int fds[] = { s->sockets.fastcgi.fd, s->sockets.control.fd, s->lifeline[0], ready };
-	char numbers[64], server[] = "--server", c[] = "-c";
+	const int fds[] = { s->sockets.fastcgi.fd, s->sockets.control.fd, s->lifeline[0], ready, s->settings.fd };
+	char numbers[80], server[] = "--server", c[] = "-c";
 	char *argv[6] = { strdup(s->options->program), server, numbers };
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
 		fcntl(fds[i], F_SETFD, 0);
-	snprintf(numbers, sizeof numbers, "%d,%d,%d,%d", fds[0], fds[1], fds[2], fds[3]);
+	snprintf(numbers, sizeof numbers, "%d,%d,%d,%d,%d", fds[0], fds[1], fds[2], fds[3], fds[4]);
 	if (s->options->conf_file != NULL) {
 		argv[3] = c;
 		argv[4] = strdup(s->options->conf_file);
@@ -182,6 +184,8 @@ static void take_ready(struct supervisor *s)
 		return;
 	slot_enter(s, SLOT_READY);
 	s->wait_ms = FIRST_WAIT_MS;
+	s->n_failed = 0;
+	settings_close(&s->proven);
 	LOG_INFO("server ready", LOG_I64("pid", s->pid));
 	notify_systemd("READY=1\nSTATUS=serving");
 }
@@ -195,7 +199,7 @@ static void drain(struct supervisor *s)
 		return;
 	slot_enter(s, SLOT_DRAINING);
 	kill(s->pid, SIGTERM);
-	act_in(s, s->stop_ms + KILL_AFTER_MS);
+	act_in(s, s->settings.conf.stop_ms + KILL_AFTER_MS);
 }
 
 static void stop(struct supervisor *s)
@@ -209,34 +213,91 @@ static void stop(struct supervisor *s)
 		drain(s);
 }
 
-static bool same_sockets(const struct conf *a, const struct conf *b)
+/* --- settings --- */
+
+static bool restart_is_useless(int code)
 {
-	return strcmp(a->listen, b->listen) == 0 && strcmp(a->control, b->control) == 0 &&
-	       strcmp(a->listen_group, b->listen_group) == 0 && a->listen_mode == b->listen_mode &&
-	       a->backlog == b->backlog;
+	return code == EXIT_USAGE_ERROR || code == EXIT_DAMAGED || code == EXIT_CONF;
 }
 
-/* New settings need a new server. Ours are only stop_ms: the sockets stay as they are. */
-static void reload(struct supervisor *s)
+/* The next server's are SETTINGS, and so are ours. */
+static void use_settings(struct supervisor *s, const struct settings *settings)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	s->settings = *settings;
+	s->n_failed = 0;
+	s->wait_ms = FIRST_WAIT_MS;
+	log_level_read(s->settings.conf.log_level, &level);
+	log_open("tmakvd", level);
+}
+
+/* CONF is good: it is what the next server gets, but for what a reload cannot change. */
+static bool change_settings(struct supervisor *s, struct conf *conf)
+{
+	struct settings settings;
+	char names[128];
+
+	if (conf_keep_fixed(conf, &s->settings.conf, names, sizeof names))
+		LOG_WARN("these settings have changed, but take effect only when tmakvd is stopped and started",
+			 LOG_STR("settings", names));
+	if (conf_is_same(conf, &s->settings.conf))
+		return true;
+	if (!settings_make(&settings, conf))
+		return false;
+	/* Only those that have proven themselves are worth going back to. */
+	if (s->proven.fd < 0)
+		s->proven = s->settings;
+	else
+		settings_close(&s->settings);
+	use_settings(s, &settings);
+	return true;
+}
+
+/* Read the configuration file again. False when it is not valid: then nothing has changed. */
+static bool read_again(struct supervisor *s)
 {
 	struct conf_error error;
 	struct conf conf;
+	bool changed;
 
-	if (s->stopping)
-		return;
 	if (s->options->conf_file == NULL) {
 		LOG_WARN("there is no configuration file to read again");
-	} else if (!conf_read(&conf, s->options->conf_file, &error)) {
+		return true;
+	}
+	if (!conf_read(&conf, s->options->conf_file, &error)) {
 		LOG_ERROR("the configuration is not valid; keeping the one in use",
 			  LOG_STR("error", error.text));
-		return;
-	} else {
-		if (!same_sockets(&conf, s->conf))
-			LOG_WARN("the settings of the sockets have changed; they take effect when tmakvd itself is restarted");
-		s->stop_ms = conf.stop_ms;
-		conf_clear(&conf);
+		return false;
 	}
-	LOG_INFO("starting a server with the new configuration");
+	changed = change_settings(s, &conf);
+	conf_clear(&conf);
+	return changed;
+}
+
+/*
+ * A server has never served, and ended with CODE (-1: was killed). When its settings are new, the old ones
+ * are better than none: a memory size that this machine does not have is found out only here.
+ */
+static bool go_back(struct supervisor *s, int code)
+{
+	struct settings proven = s->proven;
+
+	s->n_failed++;
+	if (proven.fd < 0 || (!restart_is_useless(code) && s->n_failed < STARTS_WITH_NEW))
+		return false;
+	LOG_ERROR("no server starts with the new configuration; going back to the one before",
+		  LOG_I64("exit", code));
+	settings_close(&s->settings);
+	s->proven.fd = -1;
+	use_settings(s, &proven);
+	act_in(s, 0);
+	return true;
+}
+
+/* Another server takes the place of the one there is. */
+static void replace_server(struct supervisor *s)
+{
 	notify_systemd("RELOADING=1\nSTATUS=reloading");
 	s->wait_ms = FIRST_WAIT_MS;
 	if (s->state == SLOT_EMPTY)
@@ -245,10 +306,15 @@ static void reload(struct supervisor *s)
 		drain(s);
 }
 
-static bool restart_is_useless(int code)
+static void reload(struct supervisor *s)
 {
-	return code == EXIT_USAGE_ERROR || code == EXIT_DAMAGED || code == EXIT_CONF;
+	if (s->stopping || !read_again(s))
+		return;
+	LOG_INFO("starting a server with the new configuration");
+	replace_server(s);
 }
+
+/* --- its death --- */
 
 /* The server is gone: what now? */
 static void died(struct supervisor *s, int status)
@@ -273,6 +339,8 @@ static void died(struct supervisor *s, int status)
 		finish(s, EXIT_STOPPED);
 		return;
 	}
+	if (was == SLOT_STARTING && go_back(s, code))
+		return;
 	if (restart_is_useless(code)) {
 		LOG_ERROR("server gave up; starting it again would not help", LOG_I64("exit", code));
 		finish(s, code);
@@ -395,13 +463,11 @@ static bool set_up(struct supervisor *s)
 
 int serve_run(const struct serve_options *options, const struct conf *conf)
 {
-	struct supervisor s = {
-		.options = options, .conf = conf, .stop_ms = conf->stop_ms, .ready = -1, .wait_ms = FIRST_WAIT_MS
-	};
+	struct supervisor s = { .options = options, .proven.fd = -1, .ready = -1, .wait_ms = FIRST_WAIT_MS };
 	struct listen_error error;
 
 	find_self(&s);
-	if (!fill_standard_fds() || !set_up(&s)) {
+	if (!fill_standard_fds() || !set_up(&s) || !settings_make(&s.settings, conf)) {
 		LOG_ERROR("cannot start", LOG_ERRNO(errno));
 		return EXIT_AGAIN;
 	}
@@ -416,6 +482,8 @@ int serve_run(const struct serve_options *options, const struct conf *conf)
 	supervise(&s);
 	listen_close(&s.sockets.fastcgi);
 	listen_close(&s.sockets.control);
+	settings_close(&s.settings);
+	settings_close(&s.proven);
 	LOG_INFO("stopped", LOG_I64("exit", s.exit_code));
 	return s.exit_code;
 }

@@ -100,27 +100,89 @@ for _ in 1 2 3; do
 	[ $took -lt 1000 ] || [ -n "${WRAP:-}" ] || fail "that took $took ms"
 done
 
+# refuses WHY - a reload changes nothing, and says WHY.
+refuses() {
+	local old before
+	old=$(server_pid)
+	before=$(grep -cF "$1" "$work/tmakvd.log")
+	kill -HUP "$tmakvd_pid"
+	until_true said_again "$before" "$1" || fail "it did not say: $1"
+	[ "$(server_pid)" = "$old" ] || fail "the server was changed"
+	as_server GET /kv/kept
+	expect 200
+}
+
+said_again() { [ "$(grep -cF "$2" "$work/tmakvd.log")" -gt "$1" ]; }
+
+# reloads - a reload replaces the server; it is ready when this returns.
+reloads() {
+	local old
+	old=$(server_pid)
+	kill -HUP "$tmakvd_pid"
+	until_true another_server "$old" || fail "there is no new server"
+}
+
 it "keeps going with the settings it has when the new ones are bad"
-old=$(server_pid)
 cp "$work/tmakv.conf" "$work/tmakv.conf.good"
 echo 'workers = many' >>"$work/tmakv.conf"
-kill -HUP "$tmakvd_pid"
-until_true grep -q 'the configuration is not valid' "$work/tmakvd.log" || fail "it said nothing"
-[ "$(server_pid)" = "$old" ] || fail "the server was changed"
+refuses "tmakv.conf:$(wc -l <"$work/tmakv.conf"): workers: 'many' is not a whole number"
+rm "$work/tmakv.conf"
+refuses 'tmakv.conf: No such file or directory'
+mkdir "$work/tmakv.conf"
+refuses 'tmakv.conf: Is a directory'
+rmdir "$work/tmakv.conf"
+
+it "starts a server after a crash with the settings it has, though the file is bad by now"
+echo 'workers = many' >"$work/tmakv.conf"
+kill_server
+until_true server_answers || fail "there is no server"
 as_server GET /kv/kept
-expect 200
+expect 200 '"here"'
 
 it "changes to a server with new settings behind the same socket"
 inode=$(stat -c %i "$work/s")
-{ cat "$work/tmakv.conf.good"; echo 'workers = 2'; } | sed 's/^backlog.*//' >"$work/tmakv.conf"
-echo 'backlog = 99' >>"$work/tmakv.conf"
-kill -HUP "$tmakvd_pid"
-until_true another_server "$old" || fail "there is no new server"
+{ cat "$work/tmakv.conf.good"; echo 'workers = 2'; } >"$work/tmakv.conf"
+reloads
 until_true grep -q '"msg":"serving","workers":2' "$work/tmakvd.log" || fail "it has the old settings"
 [ "$(stat -c %i "$work/s")" = "$inode" ] || fail "the socket was changed"
-said 'the settings of the sockets have changed' tmakvd.log
 as_server GET /kv/kept
 expect 200
+
+it "names the settings that a reload cannot change, and keeps them"
+ctl status --json >"$work/status.before"
+sed -i -E 's/^(data_dir|control|listen_mode) .*//' "$work/tmakv.conf"
+printf '%s\n' "data_dir = $work/elsewhere" "log_dir = $work/elsewhere.log" "control = $work/other.sock" \
+	'backlog = 99' 'listen_mode = 0600' 'token_life_s = 4000' >>"$work/tmakv.conf"
+reloads
+said '"settings":"data_dir, log_dir, listen_mode, backlog, control"' tmakvd.log
+[ ! -e "$work/elsewhere" ] && [ ! -e "$work/elsewhere.log" ] || fail "it has moved"
+[ "$(stat -c %i "$work/s")" = "$inode" ] || fail "the socket was changed"
+ctl status --json >"$work/status"
+[ "$(jq -r .settings.data_dir <"$work/status")" = "$work/data" ] || fail "it says that it has moved"
+as_server GET /kv/kept
+expect 200 '"here"'
+
+it "changes what it logs itself"
+lines=$(grep -c '"msg":"server ready"' "$work/tmakvd.log")
+{ cat "$work/tmakv.conf.good"; echo 'log_level = error'; } >"$work/tmakv.conf"
+reloads
+cp "$work/tmakv.conf.good" "$work/tmakv.conf"
+reloads
+until_true is_ready $((lines + 1)) || fail "it logs too little"
+! is_ready $((lines + 2)) || fail "it still logs what is no error"
+
+it "goes back to the settings it had when no server starts with the new ones"
+# More memory than there is; but some systems promise any amount, and the sanitizers end the program.
+if [ "$(cat /proc/sys/vm/overcommit_memory)" = 1 ] || grep -qa __asan_init "$TMAKVD"; then
+	echo "  (no way to have no memory here)"
+else
+	{ cat "$work/tmakv.conf.good"; echo 'cache_size = 1T'; } >"$work/tmakv.conf"
+	reloads
+	said 'going back to the one before' tmakvd.log
+	as_server GET /kv/kept
+	expect 200 '"here"'
+	cp "$work/tmakv.conf.good" "$work/tmakv.conf"
+fi
 
 it "loses no request while it changes servers"
 printf 'header = "Authorization: Bearer %s"\n' "$API_KEY" >"$work/curl"
