@@ -36,6 +36,7 @@ static const char help[] =
 	"\n"
 	"  SIGTERM, SIGINT, SIGUSR1   finish what is under way and stop\n"
 	"  SIGHUP                     check the settings and start a server with them\n"
+	"  SIGUSR2                    the same, with the program that stands at our path now\n"
 	"\n"
 	"Exit status: 0 stopped, 64 usage, 65 damaged data, 75 start it again, 78 settings.\n"
 	"\n"
@@ -46,6 +47,7 @@ struct command {
 	struct serve_options options;
 	bool is_server;			/* --server, with these descriptors: */
 	struct serve_fds fds;
+	struct serve_handover handover;	/* options.handover, when there is one */
 	bool check;
 };
 
@@ -93,6 +95,47 @@ static void read_arguments(struct command *command, int argc, char **argv)
 		command->options.conf_file = DEFAULT_FILE;
 }
 
+/* What a running tmakvd leaves to this process; does not return when it makes no sense. */
+static void read_handover(struct command *command)
+{
+	switch (serve_handover_read(&command->handover, command->check)) {
+	case HANDED_NOTHING:
+		break;
+	case HANDED_OVER:
+		command->options.handover = &command->handover;
+		break;
+	case HANDED_WRONG:
+		fputs("tmakvd: TMAKV_HANDOVER is set, but not to what a running tmakvd of this version hands over\n",
+		      stderr);
+		exit(EXIT_AGAIN);
+	}
+}
+
+/* Who takes over begins with the settings in use; the file comes later. */
+static bool read_handed(const struct serve_handover *handover, struct conf *conf, struct conf_error *error)
+{
+	return conf_read_fd(conf, "settings in use", handover->settings, error);
+}
+
+/* -t: the file, and whether we could take over when a running tmakvd asks that. */
+static int check(const struct command *command)
+{
+	const struct serve_handover *handover = command->options.handover;
+	struct conf_error error;
+	struct conf in_use;
+
+	printf("%s: ok\n", command->options.conf_file == NULL ? "defaults" : command->options.conf_file);
+	if (handover == NULL)
+		return EXIT_SUCCESS;
+	if (!read_handed(handover, &in_use, &error)) {
+		fprintf(stderr, "tmakvd: %s\n", error.text);
+		return EXIT_CONF;
+	}
+	conf_clear(&in_use);
+	serve_handover_agree();
+	return EXIT_SUCCESS;
+}
+
 /* A server has the settings that its supervisor has checked. */
 static bool read_settings(const struct command *command, struct conf *conf)
 {
@@ -102,6 +145,8 @@ static bool read_settings(const struct command *command, struct conf *conf)
 
 	if (command->is_server)
 		good = conf_read_fd(conf, "settings", command->fds.settings, &error);
+	else if (command->options.handover != NULL && !command->check)
+		good = read_handed(command->options.handover, conf, &error);
 	else if (file == NULL)
 		conf_defaults(conf);
 	else
@@ -119,12 +164,13 @@ int main(int argc, char **argv)
 	int code;
 
 	read_arguments(&command, argc, argv);
+	if (!command.is_server)
+		read_handover(&command);
 	if (!read_settings(&command, &conf))
 		return EXIT_CONF;
 	if (command.check) {
-		printf("%s: ok\n", command.options.conf_file == NULL ? "defaults" : command.options.conf_file);
 		conf_clear(&conf);
-		return EXIT_SUCCESS;
+		return check(&command);
 	}
 	log_level_read(conf.log_level, &level);
 	log_open(command.is_server ? "tmakvd server" : "tmakvd", level);

@@ -187,7 +187,7 @@ void listen_close(struct listen_socket *listening)
 
 /* --- sockets handed to us --- */
 
-static bool is_listening(int fd)
+bool listen_is_on(int fd)
 {
 	int on = 0;
 	socklen_t size = sizeof on;
@@ -228,7 +228,7 @@ bool listen_inherit(struct listen_socket *out, struct listen_error *error)
 	*out = (struct listen_socket){ .fd = -1 };
 	*error = (struct listen_error){ .sentence = NULL };
 	if (n > 0) {
-		if (!is_listening(FIRST_PASSED_FD))
+		if (!listen_is_on(FIRST_PASSED_FD))
 			return fail(error, "the first descriptor of LISTEN_FDS is no listening socket",
 				    "", 0, EXIT_CONF);
 		if (!take_over(out, FIRST_PASSED_FD, error))
@@ -238,7 +238,7 @@ bool listen_inherit(struct listen_socket *out, struct listen_error *error)
 				close(fd);
 		return true;
 	}
-	if (!is_listening(STDIN_FILENO))
+	if (!listen_is_on(STDIN_FILENO))
 		return false;
 	if (!take_over(out, STDIN_FILENO, error))
 		return false;

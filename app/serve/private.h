@@ -1,8 +1,8 @@
 /*
  * private.h - what the files of this room share.
  *
- * The room has two halves. The supervisor (supervise.c, listen.c, settings.c, notify.c) is one thread
- * without a store. The server (server.c and all the rest) is a pool of workers:
+ * The room has two halves. The supervisor (supervise.c, listen.c, settings.c, handover.c, notify.c) is
+ * one thread without a store. The server (server.c and all the rest) is a pool of workers:
  *
  *     server.c   opens everything, waits for a signal, ends it all
  *     worker.c   the pool; a worker's loop: wait, accept, answer, repeat
@@ -14,12 +14,14 @@
 #define SERVE_PRIVATE_H
 
 #include <fcgiapp.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/conf.h"
 #include "call.h"
@@ -245,28 +247,90 @@ struct listen_sockets {
 bool listen_open(struct listen_sockets *out, const char *path, const struct conf *conf,
 		 struct listen_error *error);
 
+/* listen_is_on - whether FD is a listening socket. */
+bool listen_is_on(int fd);
+
 /* listen_close - close it and remove the file, if it is still the one we made. */
 void listen_close(struct listen_socket *socket);
 
 /* --- settings.c --- */
 
-/* Settings that were checked: for us, and open as a file for servers. FD is -1 when there are none. */
-struct settings {
+/* Settings that were checked: for us, and as a file for servers. FD is -1 when there are none. */
+struct settings_set {
 	struct conf conf;
 	int fd;
 };
 
-/* settings_make - those of CONF, which stays the caller's. False when it cannot; logged. */
-bool settings_make(struct settings *out, const struct conf *conf);
+struct settings {
+	struct settings_set now;	/* of the server, and of the next one */
+	struct settings_set before;	/* until a server has served with those of NOW */
+	int n_failed;			/* servers that did not */
+};
+
+/* settings_open - those of CONF, which stays the caller's. False when it cannot; logged. */
+bool settings_open(struct settings *s, const struct conf *conf);
+
+/* settings_take - those that another process had in NOW: its FD, which is ours from now on. False when it cannot; logged. */
+bool settings_take(struct settings *s, int fd);
+
+void settings_close(struct settings *s);
 
 /*
- * settings_take - those in the file FD, which settings_make() made, here or in another process. False (and FD
- * closed) when it cannot; logged.
+ * settings_read_again - take those of FILE (NULL: there is none). False when they are not valid: the log says why,
+ * and nothing has changed. What a reload cannot change is named there, and left as it is.
  */
-bool settings_take(struct settings *out, int fd);
+bool settings_read_again(struct settings *s, const char *file);
 
-/* settings_close - forget them; fine when there are none. */
-void settings_close(struct settings *settings);
+/* settings_have_served - a server serves with them. */
+void settings_have_served(struct settings *s);
+
+/*
+ * settings_go_back - a server has ended without having served, FOR_GOOD: each would. Whether those before are
+ * in use again: a memory size that this machine does not have is found out only by a server.
+ */
+bool settings_go_back(struct settings *s, bool for_good);
+
+/* --- handover.c --- */
+
+/* Which file stands at a path. */
+struct handover_file {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec changed;
+};
+
+/* The new program is asked, in a child, whether it can take over. PID is 0 while it is not. */
+struct handover_check {
+	char path[PATH_MAX];		/* of the program */
+	struct handover_file file;	/* what stood there when it was asked */
+	pid_t pid;
+	int out;			/* what it says comes here */
+};
+
+/*
+ * handover_find - the path under which PROGRAM, our argv[0], was started; SELF, the file that we run from, when
+ * that cannot be told.
+ */
+void handover_find(char path[PATH_MAX], const char *program, const char *self);
+
+/* handover_check_start - ask it. False and errno when that is not possible. */
+bool handover_check_start(struct handover_check *check, const struct serve_options *options,
+			  const struct serve_handover *h);
+
+/* handover_check_cancel - never mind. */
+void handover_check_cancel(struct handover_check *check);
+
+/*
+ * handover_check_end - the child was reaped with STATUS. SAID, of SIZE bytes, is what it said.
+ * HANDOVER_ASK_AGAIN: the file was replaced meanwhile.
+ */
+enum handover_answer { HANDOVER_AGREED, HANDOVER_REFUSED, HANDOVER_ASK_AGAIN };
+enum handover_answer handover_check_end(struct handover_check *check, int status, char *said, size_t size);
+
+/* handover_exec - become the new program. Returns only when that fails, with errno, and nothing has changed. */
+void handover_exec(const struct handover_check *check, const struct serve_options *options,
+		   const struct serve_handover *h);
 
 /* --- notify.c --- */
 

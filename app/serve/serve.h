@@ -5,6 +5,8 @@
 #define SERVE_SERVE_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 struct app;
 struct conf;
@@ -18,13 +20,36 @@ enum {
 	EXIT_CONF = 78		/* configuration: a person must look */
 };
 
+/* What a supervisor leaves to the program that takes its place (handover.c). */
+struct serve_handover {
+	pid_t supervisor;
+	struct {
+		int fd;
+		uint64_t device, inode;	/* of the file that is to be removed in the end; 0 when it is not ours */
+	} fastcgi, control;		/* the listening sockets */
+	int lifeline[2];
+	int settings;			/* a file: those in use */
+	pid_t server;			/* 0: there is none */
+	uint64_t kill_at_us;		/* it was asked to end, and has until then; 0: it serves */
+};
+
+enum serve_handed { HANDED_NOTHING, HANDED_OVER, HANDED_WRONG };
+
+/*
+ * serve_handover_read - what was left to us, if anything. ONLY_CHECK: to our parent, which wants to know whether we
+ * could take over; serve_handover_agree() tells it so. HANDED_WRONG: it is not for us, or not true.
+ */
+enum serve_handed serve_handover_read(struct serve_handover *out, bool only_check);
+void serve_handover_agree(void);
+
 struct serve_options {
+	const struct serve_handover *handover;	/* NULL: a fresh start */
 	const char *program;	/* argv[0] */
 	const char *conf_file;	/* NULL: defaults only */
 	const char *listen;	/* -s PATH, over all else; NULL */
 };
 
-/* serve_run - the supervisor: open the sockets, run and restart the server process. Answers the exit code. */
+/* serve_run - the supervisor: open the sockets or take them over, run and restart the server process. Answers the exit code. */
 int serve_run(const struct serve_options *options, const struct conf *conf);
 
 /* The descriptors the supervisor hands to the server process. */

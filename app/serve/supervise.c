@@ -30,12 +30,11 @@
 enum {
 	FIRST_WAIT_MS = 100,		/* back-off after a server that never served */
 	LONGEST_WAIT_MS = 5000,
-	STARTS_WITH_NEW = 3,		/* that may fail until the old settings are taken again */
 	KILL_AFTER_MS = 2000		/* behind stop_ms, in which the server should have ended by itself */
 };
 
 /*
- * The server as the supervisor sees it. Only slot_enter() changes it.
+ * The server as the supervisor sees it. Only slot_enter() changes it; take_over() begins with what it finds.
  *
  *   EMPTY -fork-> STARTING -ready byte-> READY -stop, reload-> DRAINING
  *     ^               |  '------stop, reload----------------->    |
@@ -51,9 +50,8 @@ struct supervisor {
 	char self[PATH_MAX];		/* the file we run from */
 	struct stat self_file;		/* as it was when we began */
 	struct listen_sockets sockets;
-	struct settings settings;	/* of the server, and of the next one */
-	struct settings proven;		/* with which a server served, when `settings` are newer; else none */
-	int n_failed;			/* servers that never served, one after the other */
+	struct handover_check check;	/* of the program that may take our place */
+	struct settings settings;
 	int signals;			/* signalfd */
 	int lifeline[2];		/* the server reads, we only hold on */
 	int ready;			/* the server's byte comes here; -1 when none is expected */
@@ -127,7 +125,7 @@ static void exec_self(const struct supervisor *s, char **argv)
 /* In the child: become the server. The descriptors it gets are the only ones that survive. */
 static void exec_server(const struct supervisor *s, int ready)
 {
-	const int fds[] = { s->sockets.fastcgi.fd, s->sockets.control.fd, s->lifeline[0], ready, s->settings.fd };
+	const int fds[] = { s->sockets.fastcgi.fd, s->sockets.control.fd, s->lifeline[0], ready, s->settings.now.fd };
 	char numbers[80], server[] = "--server", c[] = "-c";
 	char *argv[6] = { strdup(s->options->program), server, numbers };
 	sigset_t none;
@@ -184,8 +182,7 @@ static void take_ready(struct supervisor *s)
 		return;
 	slot_enter(s, SLOT_READY);
 	s->wait_ms = FIRST_WAIT_MS;
-	s->n_failed = 0;
-	settings_close(&s->proven);
+	settings_have_served(&s->settings);
 	LOG_INFO("server ready", LOG_I64("pid", s->pid));
 	notify_systemd("READY=1\nSTATUS=serving");
 }
@@ -199,12 +196,13 @@ static void drain(struct supervisor *s)
 		return;
 	slot_enter(s, SLOT_DRAINING);
 	kill(s->pid, SIGTERM);
-	act_in(s, s->settings.conf.stop_ms + KILL_AFTER_MS);
+	act_in(s, s->settings.now.conf.stop_ms + KILL_AFTER_MS);
 }
 
 static void stop(struct supervisor *s)
 {
 	s->stopping = true;
+	handover_check_cancel(&s->check);
 	notify_systemd("STOPPING=1\nSTATUS=stopping");
 	LOG_INFO("stopping");
 	if (s->state == SLOT_EMPTY)
@@ -213,84 +211,24 @@ static void stop(struct supervisor *s)
 		drain(s);
 }
 
-/* --- settings --- */
+/* --- a server in the place of another --- */
 
 static bool restart_is_useless(int code)
 {
 	return code == EXIT_USAGE_ERROR || code == EXIT_DAMAGED || code == EXIT_CONF;
 }
 
-/* The next server's are SETTINGS, and so are ours. */
-static void use_settings(struct supervisor *s, const struct settings *settings)
-{
-	enum log_level level = LOG_LEVEL_INFO;
-
-	s->settings = *settings;
-	s->n_failed = 0;
-	s->wait_ms = FIRST_WAIT_MS;
-	log_level_read(s->settings.conf.log_level, &level);
-	log_open("tmakvd", level);
-}
-
-/* CONF is good: it is what the next server gets, but for what a reload cannot change. */
-static bool change_settings(struct supervisor *s, struct conf *conf)
-{
-	struct settings settings;
-	char names[128];
-
-	if (conf_keep_fixed(conf, &s->settings.conf, names, sizeof names))
-		LOG_WARN("these settings have changed, but take effect only when tmakvd is stopped and started",
-			 LOG_STR("settings", names));
-	if (conf_is_same(conf, &s->settings.conf))
-		return true;
-	if (!settings_make(&settings, conf))
-		return false;
-	/* Only those that have proven themselves are worth going back to. */
-	if (s->proven.fd < 0)
-		s->proven = s->settings;
-	else
-		settings_close(&s->settings);
-	use_settings(s, &settings);
-	return true;
-}
-
-/* Read the configuration file again. False when it is not valid: then nothing has changed. */
-static bool read_again(struct supervisor *s)
-{
-	struct conf_error error;
-	struct conf conf;
-	bool changed;
-
-	if (s->options->conf_file == NULL) {
-		LOG_WARN("there is no configuration file to read again");
-		return true;
-	}
-	if (!conf_read(&conf, s->options->conf_file, &error)) {
-		LOG_ERROR("the configuration is not valid; keeping the one in use",
-			  LOG_STR("error", error.text));
-		return false;
-	}
-	changed = change_settings(s, &conf);
-	conf_clear(&conf);
-	return changed;
-}
-
 /*
- * A server has never served, and ended with CODE (-1: was killed). When its settings are new, the old ones
- * are better than none: a memory size that this machine does not have is found out only here.
+ * A server has ended, with CODE (-1: was killed), before it could serve. When its settings are new, the ones
+ * before are better than none.
  */
 static bool go_back(struct supervisor *s, int code)
 {
-	struct settings proven = s->proven;
-
-	s->n_failed++;
-	if (proven.fd < 0 || (!restart_is_useless(code) && s->n_failed < STARTS_WITH_NEW))
+	if (!settings_go_back(&s->settings, restart_is_useless(code)))
 		return false;
 	LOG_ERROR("no server starts with the new configuration; going back to the one before",
 		  LOG_I64("exit", code));
-	settings_close(&s->settings);
-	s->proven.fd = -1;
-	use_settings(s, &proven);
+	s->wait_ms = FIRST_WAIT_MS;
 	act_in(s, 0);
 	return true;
 }
@@ -308,10 +246,94 @@ static void replace_server(struct supervisor *s)
 
 static void reload(struct supervisor *s)
 {
-	if (s->stopping || !read_again(s))
+	if (s->stopping || !settings_read_again(&s->settings, s->options->conf_file))
 		return;
 	LOG_INFO("starting a server with the new configuration");
 	replace_server(s);
+}
+
+/* --- another program in our place --- */
+
+static struct serve_handover hand_over(const struct supervisor *s)
+{
+	const struct listen_socket *fastcgi = &s->sockets.fastcgi, *control = &s->sockets.control;
+
+	return (struct serve_handover){
+		.supervisor = getpid(),
+		.fastcgi = { fastcgi->fd, fastcgi->device, fastcgi->inode },
+		.control = { control->fd, control->device, control->inode },
+		.lifeline = { s->lifeline[0], s->lifeline[1] },
+		.settings = s->settings.now.fd,
+		.server = s->state == SLOT_EMPTY ? 0 : s->pid,
+		.kill_at_us = s->state == SLOT_DRAINING ? s->act_at_us : 0
+	};
+}
+
+/* Ask the program that stands where we were started from whether it can take our place. */
+static void upgrade(struct supervisor *s)
+{
+	struct serve_handover handover = hand_over(s);
+
+	if (s->stopping)
+		return;
+	if (s->check.pid != 0) {
+		LOG_INFO("the program is being asked already", LOG_STR("path", s->check.path));
+		return;
+	}
+	if (handover_check_start(&s->check, s->options, &handover))
+		LOG_INFO("asking the program whether it can take over", LOG_STR("path", s->check.path));
+	else
+		LOG_ERROR("cannot ask the program whether it can take over; staying as we are",
+			  LOG_STR("path", s->check.path), LOG_ERRNO(errno));
+}
+
+static void upgrade_answered(struct supervisor *s, int status)
+{
+	struct serve_handover handover = hand_over(s);
+	char said[512];
+
+	switch (handover_check_end(&s->check, status, said, sizeof said)) {
+	case HANDOVER_ASK_AGAIN:
+		upgrade(s);
+		return;
+	case HANDOVER_REFUSED:
+		LOG_ERROR("the program cannot take over; staying as we are", LOG_STR("path", s->check.path),
+			  LOG_I64("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+			  LOG_I64("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0), LOG_STR("said", said));
+		return;
+	case HANDOVER_AGREED:
+		break;
+	}
+	LOG_INFO("handing over", LOG_STR("path", s->check.path));
+	handover_exec(&s->check, s->options, &handover);
+	LOG_ERROR("the program cannot be executed; staying as we are", LOG_STR("path", s->check.path),
+		  LOG_ERRNO(errno));
+}
+
+/* We are the new program. The server is still of the old one. */
+static bool take_over(struct supervisor *s, const struct serve_handover *h)
+{
+	const char *path = s->options->listen;
+
+	s->lifeline[0] = h->lifeline[0];
+	s->lifeline[1] = h->lifeline[1];
+	s->sockets.fastcgi = (struct listen_socket){ h->fastcgi.fd, "", h->fastcgi.device, h->fastcgi.inode };
+	s->sockets.control = (struct listen_socket){ h->control.fd, "", h->control.device, h->control.inode };
+	if (!settings_take(&s->settings, h->settings))
+		return false;
+	if (h->fastcgi.inode != 0)
+		snprintf(s->sockets.fastcgi.path, sizeof s->sockets.fastcgi.path, "%s",
+			 path != NULL ? path : s->settings.now.conf.listen);
+	snprintf(s->sockets.control.path, sizeof s->sockets.control.path, "%s", s->settings.now.conf.control);
+	s->pid = h->server;
+	s->act_at_us = h->kill_at_us;
+	s->state = h->server == 0 ? SLOT_EMPTY : h->kill_at_us == 0 ? SLOT_READY : SLOT_DRAINING;
+	LOG_INFO("has taken over; starting a server of this version", LOG_STR("version", PACKAGE_VERSION),
+		 LOG_I64("old_server", s->pid));
+	/* When that is not valid, the settings are those in use. */
+	settings_read_again(&s->settings, s->options->conf_file);
+	replace_server(s);
+	return true;
 }
 
 /* --- its death --- */
@@ -350,7 +372,9 @@ static void died(struct supervisor *s, int status)
 		act_in(s, 0);
 	else
 		back_off(s);
-	LOG_ERROR("server died; starting another one", LOG_I64("pid", s->pid), LOG_I64("exit", code),
+	LOG_ERROR(was == SLOT_READY ? "server died; starting another one" :
+		  "server died before it could serve; trying again after a pause",
+		  LOG_I64("pid", s->pid), LOG_I64("exit", code),
 		  LOG_I64("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 }
 
@@ -359,9 +383,12 @@ static void reap(struct supervisor *s)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (s->state != SLOT_EMPTY && pid == s->pid)
 			died(s, status);
+		else if (s->check.pid != 0 && pid == s->check.pid)
+			upgrade_answered(s, status);
+	}
 }
 
 /* --- the loop --- */
@@ -384,6 +411,9 @@ static void take_signal(struct supervisor *s)
 		break;
 	case SIGHUP:
 		reload(s);
+		break;
+	case SIGUSR2:
+		upgrade(s);
 		break;
 	}
 }
@@ -454,36 +484,56 @@ static bool set_up(struct supervisor *s)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGUSR1);
-	sigaddset(&signals, SIGUSR2);	/* kept for later: ignored */
+	sigaddset(&signals, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	s->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->signals >= 0 && pipe2(s->lifeline, O_CLOEXEC) == 0;
+	return s->signals >= 0;
+}
+
+static bool open_sockets(struct supervisor *s, const struct conf *conf, struct listen_error *error)
+{
+	if (!listen_open(&s->sockets, s->options->listen, conf, error))
+		return false;
+	LOG_INFO("listening", LOG_STR("fastcgi", s->sockets.fastcgi.path[0] == '\0' ?
+				      "(handed over)" : s->sockets.fastcgi.path),
+		 LOG_STR("control", s->sockets.control.path));
+	return true;
+}
+
+static void close_all(struct supervisor *s)
+{
+	listen_close(&s->sockets.fastcgi);
+	listen_close(&s->sockets.control);
+	settings_close(&s->settings);
 }
 
 int serve_run(const struct serve_options *options, const struct conf *conf)
 {
-	struct supervisor s = { .options = options, .proven.fd = -1, .ready = -1, .wait_ms = FIRST_WAIT_MS };
+	struct supervisor s = {
+		.options = options, .check.out = -1, .ready = -1, .wait_ms = FIRST_WAIT_MS
+	};
 	struct listen_error error;
 
 	find_self(&s);
-	if (!fill_standard_fds() || !set_up(&s) || !settings_make(&s.settings, conf)) {
+	handover_find(s.check.path, options->program, s.self);
+	if (!fill_standard_fds() || !set_up(&s)) {
 		LOG_ERROR("cannot start", LOG_ERRNO(errno));
 		return EXIT_AGAIN;
 	}
-	if (!listen_open(&s.sockets, options->listen, conf, &error)) {
+	if (options->handover != NULL) {
+		if (!take_over(&s, options->handover))
+			return EXIT_AGAIN;
+	} else if (pipe2(s.lifeline, O_CLOEXEC) != 0 || !settings_open(&s.settings, conf)) {
+		LOG_ERROR("cannot start", LOG_ERRNO(errno));
+		return EXIT_AGAIN;
+	} else if (!open_sockets(&s, conf, &error)) {
 		LOG_ERROR(error.sentence, LOG_STR("path", error.path),
 			  LOG_STR("error", error.error == 0 ? "" : log_strerror(error.error)));
 		return error.exit_code;
 	}
-	LOG_INFO("listening", LOG_STR("fastcgi", s.sockets.fastcgi.path[0] == '\0' ?
-				      "(handed over)" : s.sockets.fastcgi.path),
-		 LOG_STR("control", s.sockets.control.path));
 	supervise(&s);
-	listen_close(&s.sockets.fastcgi);
-	listen_close(&s.sockets.control);
-	settings_close(&s.settings);
-	settings_close(&s.proven);
+	close_all(&s);
 	LOG_INFO("stopped", LOG_I64("exit", s.exit_code));
 	return s.exit_code;
 }

@@ -78,11 +78,6 @@ start
 as_server PUT /kv/kept --data-binary '"here"'
 expect 200
 
-it "ignores USR2"
-kill -USR2 "$tmakvd_pid"
-as_server GET /kv/kept
-expect 200
-
 it "refuses to be started twice on the same sockets"
 cp "$work/tmakv.conf" "$work/twice.conf"
 ends 75 "$TMAKVD" -c "$work/twice.conf"
