@@ -103,6 +103,7 @@ static bool conn_add(struct worker *worker, int fd, bool is_operator)
 		conn->worker = worker;
 		conn->fd = fd;
 		conn->is_operator = is_operator;
+		drain_opened(conn);
 		if (list_add(conn))
 			return true;
 	}
@@ -281,6 +282,7 @@ static void conn_slow_down(struct conn *conn)
 	routes_clear(&conn->job->call);
 	unwatch(conn);
 	conn_enter(conn, CONN_SLOW);
+	conn->worker->pool->n_slow++;
 	slow_give(conn->worker->pool->slow, conn);
 }
 
@@ -382,6 +384,7 @@ void conn_flushed(struct conn *conn)
 
 void conn_returned(struct conn *conn)
 {
+	conn->worker->pool->n_slow--;
 	worker_return_job(conn->worker, conn->job);
 	conn->job = NULL;
 	if (!conn->keep) {

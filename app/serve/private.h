@@ -65,6 +65,7 @@ struct conn {
 	bool keep;			/* the slow lane says: to be kept */
 	bool is_large;			/* in the slow lane for its body */
 	bool is_operator;		/* it came through the control socket; for its whole life */
+	uint64_t fresh_until_us;	/* came during a drain: its request may be on its way until then; else 0 */
 };
 
 /* A request under way: what an idle connection does not need to have. From the worker's stock. */
@@ -142,11 +143,13 @@ struct pool {
 	size_t n_workers;
 	struct slow_lane *slow;
 	_Atomic int64_t n_conns;	/* of all workers */
+	_Atomic int64_t n_slow;		/* of these in the slow lane */
 	int64_t max_conns;
 	size_t arena_ceiling;
 	/* A drain: both 0 while there is none. */
 	_Atomic uint64_t drain_from_us;
 	_Atomic uint64_t drain_until_us;
+	_Atomic bool is_closed;		/* nobody is let in any more */
 };
 
 /*
@@ -162,8 +165,11 @@ struct pool *pool_start(const struct app *app, int listener);
 bool pool_has_room(void *pool);
 void pool_take_operator(void *pool, int fd);
 
-/* pool_drain - accept nothing more, finish what is under way, within LIMIT_MS. Returns at once. */
-void pool_drain(struct pool *pool, int64_t limit_ms);
+/*
+ * pool_drain - finish what is under way, within LIMIT_MS, and accept nothing more: at once when CLOSE, else when
+ * nothing keeps the pool from ending soon. Returns at once.
+ */
+void pool_drain(struct pool *pool, int64_t limit_ms, bool close);
 
 /* pool_join - wait until all workers have ended, TIMEOUT_MS at most; false when some have not. */
 bool pool_join(struct pool *pool, int64_t timeout_ms);
@@ -193,6 +199,9 @@ void slow_close(struct slow_lane *lane);
 
 /* drain_is_on - no request is the first of many from now on. Any thread. */
 bool drain_is_on(const struct pool *pool);
+
+/* drain_opened - CONN has come in during a drain, if there is one. */
+void drain_opened(struct conn *conn);
 
 /* drain_is_over - the time for it is up. */
 bool drain_is_over(const struct pool *pool);

@@ -120,7 +120,7 @@ static int open_all(struct server *server, const struct conf *conf, const struct
 	});
 	if (server->control != NULL)
 		return 0;
-	pool_drain(server->pool, 0);
+	pool_drain(server->pool, 0, true);
 	pool_join(server->pool, INT64_MAX / 1000000);
 	return EXIT_AGAIN;
 }
@@ -199,7 +199,7 @@ static bool drain(struct server *server, enum ending ending, const struct serve_
 	int64_t limit_ms = drain_ms(ending, server->app.conf);
 	uint64_t until_us = clock_mono_us() + (uint64_t)(limit_ms + JOIN_MS) * 1000;
 
-	pool_drain(server->pool, limit_ms);
+	pool_drain(server->pool, limit_ms, ending != ENDING_ASKED);
 	while (!pool_join(server->pool, STEP_MS)) {
 		if (clock_mono_us() >= until_us)
 			return false;

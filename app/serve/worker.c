@@ -134,7 +134,7 @@ static void accept_some(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
 
-	for (int i = 0; i < ACCEPT_MAX && !drain_is_on(pool); i++) {
+	for (int i = 0; i < ACCEPT_MAX && !pool->is_closed; i++) {
 		int fd;
 
 		if (is_crowded(pool)) {
@@ -146,7 +146,8 @@ static void accept_some(struct worker *worker)
 		fd = accept4(pool->listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0 && !accept_again(worker, errno))
 			return;
-		if (fd >= 0 && conn_open(emptiest(pool), fd))
+		/* During a drain others may have ended, but this one has not. */
+		if (fd >= 0 && conn_open(drain_is_on(pool) ? worker : emptiest(pool), fd))
 			metric_add(worker->metrics, METRIC_CONNECTIONS, 1);
 	}
 }
@@ -313,12 +314,12 @@ static void *worker_run(void *arg)
 		}
 		if (worker->waiting != NULL)
 			answer_flushed(worker);
-		if (drain_is_on(worker->pool)) {
-			listen_off(worker);
+		if (drain_is_on(worker->pool))
 			ended = drain_turn(worker);
-		} else if (!worker->listening) {
+		if (worker->pool->is_closed)
+			listen_off(worker);
+		else if (!worker->listening)
 			listen_again(worker);
-		}
 	}
 	return NULL;
 }
@@ -420,7 +421,7 @@ struct pool *pool_start(const struct app *app, int listener)
 	for (size_t i = 0; started && i < pool->n_workers; i++)
 		started = worker_start(&pool->workers[i]);
 	if (!started) {
-		pool_drain(pool, 0);
+		pool_drain(pool, 0, true);
 		pool_join(pool, INT64_MAX / 1000000);
 		pool_close(pool);
 		return NULL;

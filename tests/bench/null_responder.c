@@ -473,7 +473,7 @@ int main(int argc, char **argv)
 	if (pool == NULL)
 		return EXIT_AGAIN;
 	wait_for_end();
-	pool_drain(pool, command.conf.stop_ms);
+	pool_drain(pool, command.conf.stop_ms, false);
 	ended = pool_join(pool, command.conf.stop_ms + 1000);
 	if (ended) {
 		pool_close(pool);

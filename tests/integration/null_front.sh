@@ -238,7 +238,7 @@ sleep 0.2
 began=$(date +%s%N)
 stop_server || fail "it did not end well"
 took=$((($(date +%s%N) - began) / 1000000))
-[ $took -ge 450 ] && [ $took -lt 5000 ] || fail "that took $took ms"
+[ $took -ge 150 ] && [ $took -lt 5000 ] || fail "that took $took ms"
 wait $idle
 said 'closed=1'
 

@@ -201,8 +201,31 @@ wait "${getters[@]}" "${putters[@]}"
 [ "$(cat "$work"/gets.* "$work"/puts.* | sort | uniq -c | tr -s ' ')" = ' 15000 200' ] ||
 	fail "not all were answered 200: $(cat "$work"/gets.* "$work"/puts.* | sort | uniq -c)"
 
-it "finishes what is under way when it is told to stop"
+it "answers others while a long request keeps the old server from ending"
 head -c 400000 /dev/zero >"$work/large"
+old=$(server_pid)
+"$client" -s "$work/s" --method PUT --uri /kv/large --param "HTTP_AUTHORIZATION=Bearer $API_KEY" \
+	--body-file "$work/large" --pieces 300 -v >"$work/out" 2>"$work/err" &
+slow=$!
+sleep 0.2
+before=$(grep -cF '"asked to stop"' "$work/tmakvd.log")
+kill -HUP "$tmakvd_pid"
+until_true said_again "$before" '"asked to stop"' || fail "the old server goes on"
+for _ in 1 2 3; do
+	"$client" -s "$work/s" --uri /kv/kept --param "HTTP_AUTHORIZATION=Bearer $API_KEY" >"$work/quick" || fail "no answer"
+	grep -q here "$work/quick" || fail "another answer: $(cat "$work/quick")"
+	sleep 0.2
+done
+kill -0 $slow 2>/dev/null || fail "they had to wait"
+[ "$(server_pid)" = "$old" ] || fail "the old server did not wait for it"
+wait $slow || fail "the long request was not answered: $(cat "$work/err")"
+said value_too_large out
+began=$(date +%s%N)
+until_true another_server "$old" || fail "there is no new server"
+took=$((($(date +%s%N) - began) / 1000000))
+[ $took -lt 3000 ] || [ -n "${WRAP:-}" ] || fail "the old server stayed for $took ms more"
+
+it "finishes what is under way when it is told to stop"
 "$client" -s "$work/s" --method PUT --uri /kv/large --param "HTTP_AUTHORIZATION=Bearer $API_KEY" \
 	--body-file "$work/large" --pieces 1000 -v >"$work/out" 2>"$work/err" &
 slow=$!
