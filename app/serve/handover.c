@@ -33,7 +33,7 @@
 
 enum {
 	FORMAT = 1,		/* of the numbers below: others are not understood */
-	CHECK_S = 5,		/* how long the new program may take to say whether it can */
+	CHECK_S = 3,		/* how long the new program may take to say whether it can */
 	NUMBERS = 13,
 	TEXT_SIZE = NUMBERS * 21
 };
