@@ -42,7 +42,9 @@ enum {
 
 static void print(const struct serve_handover *h, char text[TEXT_SIZE])
 {
-	snprintf(text, TEXT_SIZE, "%d %jd %d %" PRIu64 " %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %d %d %d %jd %" PRIu64, FORMAT, (intmax_t)h->supervisor,
+	snprintf(text, TEXT_SIZE,
+		 "%d %jd %d %" PRIu64 " %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %d %d %d %jd %" PRIu64,
+		 FORMAT, (intmax_t)h->supervisor,
 		 h->fastcgi.fd, h->fastcgi.device, h->fastcgi.inode,
 		 h->control.fd, h->control.device, h->control.inode,
 		 h->lifeline[0], h->lifeline[1], h->settings, (intmax_t)h->server, h->kill_at_us);

@@ -491,49 +491,57 @@ static bool set_up(struct supervisor *s)
 	return s->signals >= 0;
 }
 
-static bool open_sockets(struct supervisor *s, const struct conf *conf, struct listen_error *error)
+static int open_sockets(struct supervisor *s, const struct conf *conf)
 {
-	if (!listen_open(&s->sockets, s->options->listen, conf, error))
-		return false;
+	struct listen_error error;
+
+	if (!listen_open(&s->sockets, s->options->listen, conf, &error)) {
+		LOG_ERROR(error.sentence, LOG_STR("path", error.path),
+			  LOG_STR("error", error.error == 0 ? "" : log_strerror(error.error)));
+		return error.exit_code;
+	}
 	LOG_INFO("listening", LOG_STR("fastcgi", s->sockets.fastcgi.path[0] == '\0' ?
 				      "(handed over)" : s->sockets.fastcgi.path),
 		 LOG_STR("control", s->sockets.control.path));
-	return true;
+	return 0;
 }
 
-static void close_all(struct supervisor *s)
+/* 0, or the exit code. */
+static int begin(struct supervisor *s, const struct conf *conf)
 {
-	listen_close(&s->sockets.fastcgi);
-	listen_close(&s->sockets.control);
-	settings_close(&s->settings);
+	find_self(s);
+	handover_find(s->check.path, s->options->program, s->self);
+	if (!fill_standard_fds() || !set_up(s)) {
+		LOG_ERROR("cannot start", LOG_ERRNO(errno));
+		return EXIT_AGAIN;
+	}
+	if (s->options->handover != NULL)
+		return take_over(s, s->options->handover) ? 0 : EXIT_AGAIN;
+	if (pipe2(s->lifeline, O_CLOEXEC) != 0) {
+		LOG_ERROR("cannot start", LOG_ERRNO(errno));
+		return EXIT_AGAIN;
+	}
+	return settings_open(&s->settings, conf) ? open_sockets(s, conf) : EXIT_AGAIN;
 }
 
 int serve_run(const struct serve_options *options, const struct conf *conf)
 {
 	struct supervisor s = {
-		.options = options, .check.out = -1, .ready = -1, .wait_ms = FIRST_WAIT_MS
+		.options = options, .sockets = { { .fd = -1 }, { .fd = -1 } }, .check.out = -1,
+		.settings = { .now.fd = -1, .before.fd = -1 }, .ready = -1, .wait_ms = FIRST_WAIT_MS
 	};
-	struct listen_error error;
+	int code = begin(&s, conf);
 
-	find_self(&s);
-	handover_find(s.check.path, options->program, s.self);
-	if (!fill_standard_fds() || !set_up(&s)) {
-		LOG_ERROR("cannot start", LOG_ERRNO(errno));
-		return EXIT_AGAIN;
+	if (code == 0) {
+		/* The server's death may have been told to the program before us. */
+		reap(&s);
+		supervise(&s);
+		code = s.exit_code;
 	}
-	if (options->handover != NULL) {
-		if (!take_over(&s, options->handover))
-			return EXIT_AGAIN;
-	} else if (pipe2(s.lifeline, O_CLOEXEC) != 0 || !settings_open(&s.settings, conf)) {
-		LOG_ERROR("cannot start", LOG_ERRNO(errno));
-		return EXIT_AGAIN;
-	} else if (!open_sockets(&s, conf, &error)) {
-		LOG_ERROR(error.sentence, LOG_STR("path", error.path),
-			  LOG_STR("error", error.error == 0 ? "" : log_strerror(error.error)));
-		return error.exit_code;
-	}
-	supervise(&s);
-	close_all(&s);
-	LOG_INFO("stopped", LOG_I64("exit", s.exit_code));
-	return s.exit_code;
+	listen_close(&s.sockets.fastcgi);
+	listen_close(&s.sockets.control);
+	settings_close(&s.settings);
+	if (s.done)
+		LOG_INFO("stopped", LOG_I64("exit", code));
+	return code;
 }

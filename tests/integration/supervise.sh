@@ -17,6 +17,8 @@ ends() {
 
 said() { grep -qF -e "$1" "$work/$2" || fail "no '$1' in $2: $(tail -n 3 "$work/$2")"; }
 
+is_ready_again() { [ "$(grep -c '^READY=1' "$work/told")" -gt "$1" ]; }
+
 is_ready() { [ "$(grep -c '"msg":"server ready"' "$work/tmakvd.log")" -ge "$1" ]; }
 
 # another_server OLD - there is a server process that is not OLD.
@@ -270,7 +272,7 @@ until_true server_answers || fail "the next one does not serve"
 as_server GET /kv/kept
 expect 200 '"here"'
 
-it "tells a service manager when it is ready and when it stops"
+it "tells a service manager when it is ready, when it reloads, and when it stops"
 if command -v perl >/dev/null; then
 	stop_server
 	perl -MSocket -e 'socket(S, AF_UNIX, SOCK_DGRAM, 0) && bind(S, pack_sockaddr_un(shift)) or die;
@@ -280,6 +282,12 @@ if command -v perl >/dev/null; then
 	until_true test -S "$work/notify"
 	NOTIFY_SOCKET=$work/notify start_server
 	until_true grep -q '^READY=1' "$work/told" || fail "it never said that it is ready"
+	for signal in HUP USR2; do
+		times=$(grep -c '^READY=1' "$work/told")
+		kill -$signal "$tmakvd_pid"
+		until_true is_ready_again "$times" || fail "it was not ready again after $signal"
+	done
+	[ "$(grep -c '^RELOADING=1' "$work/told")" = 2 ] || fail "it did not say that it reloads: $(cat "$work/told")"
 	stop_server
 	wait $manager
 	said STOPPING=1 told

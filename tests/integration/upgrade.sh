@@ -138,6 +138,28 @@ put_program cat "$real"
 touch "$work/go"
 until_true is_upgraded || fail "it is still the old program"
 
+it "sees that the server has died, though that was told to the program before"
+rm "$work/go"
+put_program printf '#!/bin/bash\nuntil [ -e %s ]; do sleep 0.05; done; exec -a "$0" %s "$@"\n' "$work/go" "$real"
+before=$(count 'asking the program')
+kill -USR2 "$supervisor"
+until_true says 'asking the program' "$before" || fail "it does not ask"
+asked=$(cut -d ' ' -f 2 "/proc/$supervisor/task/$supervisor/children")
+old=$(server_pid)
+kill -HUP "$supervisor"
+until_true another_server || fail "it does not reload meanwhile"
+kill -STOP "$supervisor"
+touch "$work/go"
+until_true has_ended "$asked" || fail "it is still asked"
+server=$(cut -d ' ' -f 2 "/proc/$supervisor/task/$supervisor/children")
+kill -KILL "$server"
+until_true has_ended "$server" || fail "the server does not die"
+before=$(count 'has taken over')
+kill -CONT "$supervisor"
+until_true says 'has taken over' "$before" || fail "it does not hand over"
+until_true server_answers || fail "there is no server"
+[ "$(wc -w <"/proc/$supervisor/task/$supervisor/children")" = 1 ] || fail "the dead are still there"
+
 it "waits with the next server when the new one dies at once, says so, and serves when one lives"
 put_program cat "$real"
 touch "$work/die"
@@ -149,6 +171,10 @@ curl -sS -K "$work/curl" --unix-socket "$work/f" -o "$work/waited" -w '%{http_co
 waiter=$!
 before=$(count 'died before it could serve')
 until_true says 'died before it could serve' "$before" || fail "it does not try again"
+# In the pause before the next try.
+put_program cat "$real"
+kill -USR2 "$supervisor"
+until_true is_file "$supervisor" || fail "it is still the program before"
 rm "$work/die"
 wait $waiter
 [ "$(cat "$work/waited.status")" = 200 ] || fail "who waited was answered $(cat "$work/waited.status")"
@@ -189,16 +215,18 @@ until_true test -s "$work/asked" || fail "it does not ask"
 stop_server || fail "it did not end well"
 until_true has_ended "$(cat "$work/asked")" || fail "it is still asked"
 
-it "finds itself by its name in PATH, or from where it was started"
+it "finds itself by its name in PATH, or from where it was started, and keeps its options"
 put_program cat "$real"
 for name in tmakvd bin/tmakvd; do
-	(cd "$work" && PATH=$work/bin:$PATH exec "$name" -c tmakv.conf 2>>"$work/tmakvd.log") &
+	(cd "$work" && PATH=$work/bin:$PATH exec "$name" -c tmakv.conf -s "$work/other" 2>>"$work/tmakvd.log") &
 	tmakvd_pid=$!
 	until_true server_answers || fail "it does not start"
 	put_program cat "$real"
 	kill -USR2 "$tmakvd_pid"
 	until_true is_upgraded || fail "it is still the old program"
+	[ -S "$work/other" ] && [ ! -e "$work/s" ] || fail "it has another socket"
 	stop_server || fail "it did not end well"
+	[ ! -e "$work/other" ] || fail "it left its socket behind"
 done
 
 it "takes nothing over that was not handed to it"
