@@ -134,7 +134,7 @@ trap end EXIT
 mkdir "$work/bin"
 TMAKVD=$work/bin/tmakvd
 cp "$real" "$TMAKVD"
-start
+start workers=2
 find_rest
 printf '%s\n' "$API_KEY" >"$work/key"
 for user in 1 2 3 4 5 6 7 8; do
@@ -162,13 +162,13 @@ load_end
 stop_holder || fail "tmakvd did not end well"
 
 it "loses nothing when a supervisor is killed that made the socket itself"
-start_server
+start_server workers=2
 load_begin -e
 server=$(server_pid)
 mark kill
 kill -KILL "$tmakvd_pid"
 wait "$tmakvd_pid" 2>/dev/null
-start_server
+start_server workers=2
 until_true has_ended "$server" || fail "the server of a killed supervisor stays"
 load_end
 

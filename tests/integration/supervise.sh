@@ -119,6 +119,10 @@ reloads() {
 	until_true another_server "$old" || fail "there is no new server"
 }
 
+descriptors() { find "/proc/$tmakvd_pid/fd" -mindepth 1 | wc -l; }
+has_as_many() { [ "$(descriptors)" = "$n_descriptors" ]; }
+n_descriptors=$(descriptors)
+
 it "keeps going with the settings it has when the new ones are bad"
 cp "$work/tmakv.conf" "$work/tmakv.conf.good"
 echo 'workers = many' >>"$work/tmakv.conf"
@@ -167,6 +171,9 @@ cp "$work/tmakv.conf.good" "$work/tmakv.conf"
 reloads
 until_true is_ready $((lines + 1)) || fail "it logs too little"
 ! is_ready $((lines + 2)) || fail "it still logs what is no error"
+
+it "keeps no descriptor of old settings"
+until_true has_as_many || fail "it had $n_descriptors descriptors, and now $(descriptors)"
 
 it "goes back to the settings it had when no server starts with the new ones"
 # More memory than there is; but some systems promise any amount, and the sanitizers end the program.
