@@ -40,6 +40,7 @@ stays() {
 	expect 200 '"here"'
 }
 
+has_as_many() { [ "$(descriptors "$supervisor")" = "$n" ]; }
 descriptors() { find "/proc/$1/fd" -mindepth 1 | wc -l; }
 
 server_pipes() { find "/proc/$(server_pid)/fd" -lname 'pipe:*' | wc -l; }
@@ -72,7 +73,7 @@ for i in 1 2 3; do
 	expect 200
 done
 [ "$(stat -c %i "$work/s")" = "$inode" ] || fail "the socket was changed"
-[ "$(descriptors "$supervisor")" = "$n" ] || fail "it had $n descriptors, and now $(descriptors "$supervisor")"
+until_true has_as_many || fail "it had $n descriptors, and now $(descriptors "$supervisor")"
 until_true has_what_servers_have || fail "the server has descriptors that are not for it"
 ! tr '\0' '\n' <"/proc/$(server_pid)/environ" | grep -q '^TMAKV_HANDOVER=' || fail "the server has the handover"
 
@@ -112,7 +113,7 @@ stays 'No such file or directory'
 it "stays as it is when the program agrees and then cannot be executed"
 put_program printf '#!/bin/sh\nchmod 644 "$0"; echo ready to take over\n'
 stays 'the program cannot be executed'
-[ "$(descriptors "$supervisor")" = "$n" ] || fail "it had $n descriptors, and now $(descriptors "$supervisor")"
+until_true has_as_many || fail "it had $n descriptors, and now $(descriptors "$supervisor")"
 kill_server
 until_true server_answers || fail "there is no server"
 until_true has_what_servers_have || fail "the server has descriptors that are not for it"
