@@ -31,7 +31,7 @@ enum {
 	OTHER_FDS = 256,		/* databases, log, event loops, control */
 	FAILED_DRAIN_MS = 1000,
 	STEP_MS = 100,			/* between two looks at the lifeline */
-	ORPHAN_DRAIN_MS = 1000,
+	ORPHAN_DRAIN_MS = 500,
 	ORPHAN_LIFE_S = 2,
 	JOIN_MS = 1000			/* behind a drain, until its threads must have ended */
 };
