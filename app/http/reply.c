@@ -322,35 +322,61 @@ static size_t tail_write(unsigned char *tail, size_t padding, int request_id, en
 	return (size_t)(p - tail);
 }
 
-static bool send_all(int fd, struct iovec *iov, size_t n_iov)
+/* FLAGS: 0, and the socket's timeout is how long it may take; or MSG_DONTWAIT, and REST is what was not taken. */
+static enum reply_sent send_some(int fd, struct reply_rest *rest, int flags)
 {
-	while (n_iov != 0) {
+	while (rest->n_iov != 0) {
 		struct msghdr message = {
-			.msg_iov = iov,
-			.msg_iovlen = n_iov < IOV_MAX ? n_iov : IOV_MAX
+			.msg_iov = rest->iov,
+			.msg_iovlen = rest->n_iov < IOV_MAX ? rest->n_iov : IOV_MAX
 		};
-		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | flags);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
-			return false;
-		while (n_iov != 0 && (size_t)sent >= iov->iov_len) {
-			sent -= (ssize_t)iov->iov_len;
-			iov++;
-			n_iov--;
+			return flags != 0 && errno == EAGAIN ? REPLY_WAITS : REPLY_LOST;
+		while (rest->n_iov != 0 && (size_t)sent >= rest->iov->iov_len) {
+			sent -= (ssize_t)rest->iov->iov_len;
+			rest->iov++;
+			rest->n_iov--;
 		}
-		if (n_iov != 0) {
-			iov->iov_base = (char *)iov->iov_base + sent;
-			iov->iov_len -= (size_t)sent;
+		if (rest->n_iov != 0) {
+			rest->iov->iov_base = (char *)rest->iov->iov_base + sent;
+			rest->iov->iov_len -= (size_t)sent;
 		}
+	}
+	return REPLY_SENT;
+}
+
+static bool send_all(int fd, struct iovec *iov, size_t n_iov)
+{
+	struct reply_rest rest = { iov, n_iov };
+
+	return send_some(fd, &rest, 0) == REPLY_SENT;
+}
+
+/* REST, which lies in the SIZE bytes at FROM, moves to ARENA: FROM ends with the function that has it. */
+static bool rest_move(struct reply_rest *rest, const char *from, size_t size, struct arena *arena)
+{
+	char *to = arena_alloc(arena, size);
+
+	if (to == NULL)
+		return false;
+	memcpy(to, from, size);
+	rest->iov = (struct iovec *)(void *)(to + ((const char *)rest->iov - from));
+	for (size_t i = 0; i < rest->n_iov; i++) {
+		const char *base = rest->iov[i].iov_base;
+
+		if (base >= from && base < from + size)
+			rest->iov[i].iov_base = to + (base - from);
 	}
 	return true;
 }
 
 /* Everything is in memory, BODY bytes of it besides the head: one sendmsg(). */
-static bool send_whole(FCGX_Request *fcgi, const struct reply *reply, size_t body, enum reply_end end,
-		       struct arena *arena)
+static enum reply_sent send_whole(FCGX_Request *fcgi, const struct reply *reply, size_t body, enum reply_end end,
+				  struct arena *arena, int flags, struct reply_rest *rest)
 {
 	size_t room = head_room(reply);
 	size_t n_records = (room + body) / RECORD_MAX + 1;
@@ -360,12 +386,13 @@ static bool send_whole(FCGX_Request *fcgi, const struct reply *reply, size_t bod
 	_Alignas(16) char scratch[SCRATCH_SIZE];
 	char *p = size <= sizeof scratch ? scratch : arena_alloc(arena, size);
 	struct wire wire = { .request_id = fcgi->requestId };
+	enum reply_sent sent;
 	unsigned char *tail;
 	size_t n_head, n_tail;
 	char *head;
 
 	if (p == NULL)
-		return false;
+		return REPLY_LOST;
 	wire.iov = (struct iovec *)(void *)p;
 	wire.next_frame = (unsigned char *)(wire.iov + n_iov);
 	tail = wire.next_frame + n_records * FRAME_SIZE;
@@ -379,7 +406,11 @@ static bool send_whole(FCGX_Request *fcgi, const struct reply *reply, size_t bod
 		wire_add_content(&wire, reply->parts[i]);
 	wire_add(&wire, tail, n_tail);
 	assert(wire.n_iov <= n_iov);
-	return send_all(fcgi->ipcFd, wire.iov, wire.n_iov);
+	*rest = (struct reply_rest){ wire.iov, wire.n_iov };
+	sent = send_some(fcgi->ipcFd, rest, flags);
+	if (sent == REPLY_WAITS && p == scratch && !rest_move(rest, scratch, size, arena))
+		return REPLY_LOST;
+	return sent;
 }
 
 /* --- a streamed body --- */
@@ -476,12 +507,29 @@ static bool send_streamed(FCGX_Request *fcgi, const struct reply *reply, enum re
 	return flow_send(&flow);
 }
 
+static size_t body_length(const struct reply *reply)
+{
+	return reply->without_body || reply->content_type == NULL ? 0 : (size_t)reply_length(reply);
+}
+
 bool reply_send(FCGX_Request *fcgi, const struct reply *reply, enum reply_end end,
 		struct arena *arena)
 {
-	if (reply->without_body || reply->content_type == NULL)
-		return send_whole(fcgi, reply, 0, end, arena);
-	if (reply->next != NULL)
+	struct reply_rest rest;
+
+	if (reply->next != NULL && !reply->without_body && reply->content_type != NULL)
 		return send_streamed(fcgi, reply, end, arena);
-	return send_whole(fcgi, reply, (size_t)reply_length(reply), end, arena);
+	return send_whole(fcgi, reply, body_length(reply), end, arena, 0, &rest) == REPLY_SENT;
+}
+
+enum reply_sent reply_send_now(FCGX_Request *fcgi, const struct reply *reply, enum reply_end end,
+			       struct arena *arena, struct reply_rest *rest)
+{
+	assert(reply->next == NULL || reply->without_body);
+	return send_whole(fcgi, reply, body_length(reply), end, arena, MSG_DONTWAIT, rest);
+}
+
+enum reply_sent reply_send_rest(int fd, struct reply_rest *rest)
+{
+	return send_some(fd, rest, MSG_DONTWAIT);
 }

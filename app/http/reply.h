@@ -99,4 +99,24 @@ enum reply_end {
 bool reply_send(FCGX_Request *fcgi, const struct reply *reply, enum reply_end end,
 		struct arena *arena) MUST_USE;
 
+/* What of a reply is still to be sent. It lies in the reply's arena, and in what the reply's parts point at. */
+struct reply_rest {
+	struct iovec *iov;
+	size_t n_iov;
+};
+
+enum reply_sent {
+	REPLY_SENT,
+	REPLY_WAITS,	/* the socket takes no more for the moment */
+	REPLY_LOST	/* the peer is gone, or there was no memory */
+};
+
+/*
+ * reply_send_now - the same without ever waiting: what the socket does not take at once becomes *REST, for
+ * reply_send_rest() when the socket is writable again. Not for a streamed body.
+ */
+enum reply_sent reply_send_now(FCGX_Request *fcgi, const struct reply *reply, enum reply_end end,
+			       struct arena *arena, struct reply_rest *rest) MUST_USE;
+enum reply_sent reply_send_rest(int fd, struct reply_rest *rest) MUST_USE;
+
 #endif

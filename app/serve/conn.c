@@ -3,13 +3,15 @@
  *
  * libfcgi is used one request at a time under the rules of DESIGN section 4. It would like to accept
  * and to close by itself; here it may do neither: the descriptor is handed to it, and taken back
- * with FCGX_Free() before it can think of it.
+ * with FCGX_Free() before it can think of it. And it would like to wait for a request; here that is looked at
+ * first, in a copy (MSG_PEEK), so that no peer can hold a loop and nothing comes to it that it does not survive.
  *
  * The worker's thread, but for conn_open() and conn_open_operator() (any thread) and conn_run_slow() (the slow lane's).
  */
 #include "config.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -17,22 +19,28 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/frame.h"
 #include "routes.h"
 #include "serve/private.h"
 
 enum {
-	PEER_TIMEOUT_S = 2,		/* how long a silent peer can hold a thread */
+	PEER_TIMEOUT_S = 2,		/* for a request to come and a reply to be taken; in the slow lane for each read or write */
+	PEER_TIMEOUT_US = PEER_TIMEOUT_S * 1000000,
+	LARGE_WAIT_US = 50 * 1000,	/* for a body that may not fit into the socket at once */
+	LOOK_FIRST = 16 * 1024,		/* enough for nearly every request; with more behind it all is looked at */
 	QUICK_BODY_MAX = 256 * 1024,	/* larger ones are read in the slow lane */
 	ROLE_RESPONDER = 1
 };
 
 /* Which states may follow which; see the picture in private.h. */
 static const unsigned char may_follow[] = {
-	[CONN_IDLE]    = 1 << CONN_RUNNING,
-	[CONN_RUNNING] = 1 << CONN_IDLE | 1 << CONN_WRITING | 1 << CONN_READING | 1 << CONN_SLOW,
-	[CONN_WRITING] = 1 << CONN_IDLE | 1 << CONN_READING,
-	[CONN_READING] = 1 << CONN_IDLE,
+	[CONN_IDLE]    = 1 << CONN_COMING | 1 << CONN_RUNNING,
+	[CONN_COMING]  = 1 << CONN_RUNNING,
+	[CONN_RUNNING] = 1 << CONN_IDLE | 1 << CONN_WRITING | 1 << CONN_READING | 1 << CONN_SLOW | 1 << CONN_SENDING,
+	[CONN_WRITING] = 1 << CONN_IDLE | 1 << CONN_READING | 1 << CONN_SENDING,
+	[CONN_READING] = 1 << CONN_IDLE | 1 << CONN_SENDING,
 	[CONN_SLOW]    = 1 << CONN_IDLE,
+	[CONN_SENDING] = 1 << CONN_IDLE,
 };
 
 static void conn_enter(struct conn *conn, enum conn_state state)
@@ -48,6 +56,14 @@ static bool watch(struct conn *conn)
 	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.ptr = conn };
 
 	return epoll_ctl(conn->worker->epoll, EPOLL_CTL_ADD, conn->fd, &event) == 0;
+}
+
+/* To be told of EVENTS instead; with EPOLLET only when there is something new. */
+static void watch_for(struct conn *conn, uint32_t events)
+{
+	struct epoll_event event = { .events = events | EPOLLRDHUP, .data.ptr = conn };
+
+	epoll_ctl(conn->worker->epoll, EPOLL_CTL_MOD, conn->fd, &event);
 }
 
 static void unwatch(struct conn *conn)
@@ -127,6 +143,7 @@ void conn_close(struct conn *conn)
 	struct worker *worker = conn->worker;
 
 	assert(conn->job == NULL);
+	worker_untime(conn);
 	pthread_mutex_lock(&worker->lock);
 	list_remove(conn);
 	worker->n_conns--;
@@ -167,7 +184,7 @@ static enum rc run(struct job *job, struct arena *arena, struct metric_slot *met
 	rc = request_read(&call->request, fcgi->envp);
 	body_init(&call->body, fcgi->in, call->request.content_length);
 	reply_init(&call->reply);
-	if (!slow && has_slow_body(&call->request))
+	if (!slow && (!job->conn->is_whole || has_slow_body(&call->request)))
 		return RC_SLOW;
 	return rc == RC_OK ? routes_run(call) : rc;
 }
@@ -205,25 +222,30 @@ static void count_request(const struct call *call, bool sent)
 		metric_add(call->metrics, METRIC_CONNECTION_ERRORS, 1);
 }
 
-/*
- * The request's last moment: reply, unless its peer has gone, and give back what it holds. True
- * when the connection can serve another one. The thread that runs the request.
- */
-static bool request_end(struct conn *conn)
+/* Whether the reply is to be sent, and how it ends; the thread that runs the request, before it sends it. */
+static bool reply_begin(struct conn *conn, enum reply_end *end)
 {
 	struct job *job = conn->job;
 	struct call *call = &job->call;
-	bool sent = false, last = false;
-	bool keep;
 
 	if (call->request.method == METHOD_HEAD)
 		call->reply.without_body = true;
+	job->is_last = drain_is_on(conn->worker->pool);
+	*end = job->is_last ? REPLY_LAST : REPLY_KEEP;
 	/* Bytes of a body that stayed behind would be taken for the next request. */
-	if (!conn->gone && body_drain(&call->body)) {
-		last = drain_is_on(conn->worker->pool);
-		sent = reply_send(&conn->fcgi, &call->reply, last ? REPLY_LAST : REPLY_KEEP, call->arena);
-	}
-	keep = sent && !last && conn->fcgi.keepConnection;
+	return !conn->gone && body_drain(&call->body);
+}
+
+/*
+ * The request's last moment, when its reply was SENT or was not: give back what it holds. True
+ * when the connection can serve another one. The thread that runs the request.
+ */
+static bool request_end(struct conn *conn, bool sent)
+{
+	struct job *job = conn->job;
+	struct call *call = &job->call;
+	bool keep = sent && !job->is_last && conn->fcgi.keepConnection;
+
 	count_request(call, sent);
 	log_request(job, sent);
 	routes_clear(call);
@@ -233,10 +255,10 @@ static bool request_end(struct conn *conn)
 	return keep;
 }
 
-/* In the loop: reply, then wait for the next request or close. */
-static void conn_answer(struct conn *conn)
+/* In the loop: behind the reply wait for the next request, or close. */
+static void conn_end(struct conn *conn, bool sent)
 {
-	bool keep = request_end(conn);
+	bool keep = request_end(conn, sent);
 
 	worker_return_job(conn->worker, conn->job);
 	conn->job = NULL;
@@ -244,7 +266,42 @@ static void conn_answer(struct conn *conn)
 		conn_close(conn);
 		return;
 	}
+	if (conn->state == CONN_SENDING) {
+		worker_untime(conn);
+		watch_for(conn, EPOLLIN);
+	}
 	conn_enter(conn, CONN_IDLE);
+}
+
+/* In the loop: reply, as far as the socket takes it. */
+static void conn_answer(struct conn *conn)
+{
+	struct job *job = conn->job;
+	enum reply_sent sent = REPLY_LOST;
+	enum reply_end end;
+
+	if (reply_begin(conn, &end))
+		sent = reply_send_now(&conn->fcgi, &job->call.reply, end, job->call.arena, &job->rest);
+	if (sent != REPLY_WAITS) {
+		conn_end(conn, sent == REPLY_SENT);
+		return;
+	}
+	conn_enter(conn, CONN_SENDING);
+	worker_time(conn, PEER_TIMEOUT_US);
+	watch_for(conn, EPOLLOUT | EPOLLET);
+}
+
+/* The peer has taken some of the reply, or has gone. */
+static void conn_send_rest(struct conn *conn)
+{
+	enum reply_sent sent = reply_send_rest(conn->fd, &conn->job->rest);
+
+	if (sent != REPLY_WAITS) {
+		conn_end(conn, sent == REPLY_SENT);
+		return;
+	}
+	worker_untime(conn);
+	worker_time(conn, PEER_TIMEOUT_US);
 }
 
 /* The reply is ready; it goes out when what was read to make it can no longer be taken back. */
@@ -329,37 +386,142 @@ static bool request_begin(struct conn *conn)
 	return FCGX_GetError(fcgi->in) == 0 && fcgi->role == ROLE_RESPONDER;
 }
 
-static void conn_begin(struct conn *conn, uint32_t events)
+/* What peers do that no front server does. */
+static void conn_refuse(struct conn *conn)
 {
-	struct worker *worker = conn->worker;
+	metric_add(conn->worker->metrics, METRIC_CONNECTION_ERRORS, 1);
+	conn_close(conn);
+}
 
+/* A request is here: IS_WHOLE, or its parameters. */
+static void conn_begin(struct conn *conn, bool is_whole)
+{
+	if (conn->state == CONN_COMING) {
+		worker_untime(conn);
+		watch_for(conn, EPOLLIN);
+	}
 	if (!request_begin(conn)) {
-		if (!(events & (EPOLLRDHUP | EPOLLHUP)))
-			metric_add(worker->metrics, METRIC_CONNECTION_ERRORS, 1);
-		conn_close(conn);
+		conn_refuse(conn);
 		return;
 	}
-	conn->job = worker_take_job(worker);
+	conn->job = worker_take_job(conn->worker);
 	if (conn->job == NULL) {
 		LOG_ERROR("no memory for a request");
 		conn_close(conn);
 		return;
 	}
 	conn->job->conn = conn;
+	conn->is_whole = is_whole;
 	conn_run(conn);
+}
+
+/* --- a request comes --- */
+
+static void conn_await(struct conn *conn, uint64_t wait_us)
+{
+	worker_time(conn, wait_us);
+	if (conn->state == CONN_COMING)
+		return;
+	conn_enter(conn, CONN_COMING);
+	watch_for(conn, EPOLLIN | EPOLLET);
+}
+
+/* A copy of what waits in the socket, up to LOOK_MAX bytes of it. */
+static ssize_t peek(const struct conn *conn)
+{
+	unsigned char *look = conn->worker->look;
+	ssize_t n = recv(conn->fd, look, LOOK_FIRST, MSG_PEEK | MSG_DONTWAIT);
+
+	return n < LOOK_FIRST ? n : recv(conn->fd, look, LOOK_MAX, MSG_PEEK | MSG_DONTWAIT);
+}
+
+/* The parameters are here, and not all of the body. IS_OVER: it was waited for. */
+static void conn_await_body(struct conn *conn, const struct frame *frame, size_t n, bool is_over)
+{
+	bool is_known = frame->declared >= 0 && frame->declared < LOOK_MAX;
+	size_t size = is_known ? frame->head + (size_t)frame->declared : SIZE_MAX;
+
+	if (size <= conn->worker->pool->sure_bytes && n <= conn->worker->pool->sure_bytes) {
+		if (is_over)
+			conn_refuse(conn);
+		else
+			conn_await(conn, PEER_TIMEOUT_US);
+		return;
+	}
+	/* Most of these come whole as well, a moment later; the slow lane waits for the others. */
+	if (is_over || size > LOOK_MAX || n == LOOK_MAX)
+		conn_begin(conn, false);
+	else
+		conn_await(conn, LARGE_WAIT_US);
+}
+
+/* Something waits in the socket, or will not come any more: HAS_LEFT, or IS_OVER, it took too long. */
+static void conn_look(struct conn *conn, bool has_left, bool is_over)
+{
+	struct frame frame;
+	ssize_t n = peek(conn);
+
+	if (n < 0 && errno == EAGAIN && !is_over)
+		return;
+	if (n <= 0) {
+		if (conn->state == CONN_COMING)
+			conn_refuse(conn);
+		else
+			conn_close(conn);
+		return;
+	}
+	switch (frame_look(conn->worker->look, (size_t)n, &frame)) {
+	case FRAME_WHOLE:
+		conn_begin(conn, true);
+		return;
+	case FRAME_HEAD:
+		if (has_left)
+			break;
+		conn_await_body(conn, &frame, (size_t)n, is_over);
+		return;
+	case FRAME_MORE:
+		if (has_left || is_over || n == LOOK_MAX)
+			break;
+		conn_await(conn, PEER_TIMEOUT_US);
+		return;
+	case FRAME_BAD:
+		break;
+	}
+	conn_refuse(conn);
 }
 
 /* --- what the worker calls --- */
 
 void conn_ready(struct conn *conn, uint32_t events)
 {
-	if (conn->state == CONN_IDLE) {
-		conn_begin(conn, events);
+	switch (conn->state) {
+	case CONN_IDLE:
+	case CONN_COMING:
+		conn_look(conn, (events & (EPOLLRDHUP | EPOLLHUP)) != 0, false);
+		return;
+	case CONN_SENDING:
+		conn_send_rest(conn);
+		return;
+	case CONN_WRITING:
+	case CONN_READING:
+		unwatch(conn);
+		conn->gone = true;
+		return;
+	case CONN_RUNNING:
+	case CONN_SLOW:
+		break;
+	}
+	assert(!"a connection that is in no epoll");
+}
+
+void conn_due(struct conn *conn)
+{
+	/* Once more: what comes late may be here by now. */
+	if (conn->state == CONN_COMING) {
+		conn_look(conn, false, true);
 		return;
 	}
-	assert(conn->state == CONN_WRITING || conn->state == CONN_READING);
-	unwatch(conn);
-	conn->gone = true;
+	conn_end(conn, false);
 }
 
 void conn_written(struct conn *conn)
@@ -402,6 +564,8 @@ void conn_run_slow(struct conn *conn, struct arena *arena)
 {
 	struct job *job = conn->job;
 	struct call *call = &job->call;
+	enum reply_end end;
+	bool sent;
 
 	job->rc = run(job, arena, metric_slot(), true);
 	assert(job->rc != RC_SLOW);
@@ -421,5 +585,6 @@ void conn_run_slow(struct conn *conn, struct arena *arena)
 			routes_error(call, rc);
 		}
 	}
-	conn->keep = request_end(conn);
+	sent = reply_begin(conn, &end) && reply_send(&conn->fcgi, &call->reply, end, call->arena);
+	conn->keep = request_end(conn, sent);
 }

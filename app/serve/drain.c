@@ -134,6 +134,9 @@ bool drain_turn(struct worker *worker)
 		return false;
 	if (now >= pool->drain_from_us + GRACE_MS * 1000 || drain_is_over(pool))
 		close_idle(worker, now);
+	/* Whatever still comes or goes has no more time. */
+	if (drain_is_over(pool))
+		worker_expire(worker, UINT64_MAX);
 	pthread_mutex_lock(&worker->lock);
 	ended = worker->ended = worker->n_conns == 0;
 	pthread_mutex_unlock(&worker->lock);

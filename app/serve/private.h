@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -36,13 +37,18 @@ struct worker;
 /*
  * A connection of the front server, as its worker sees it. Only conn_enter() changes it.
  *
- *            .--------------<-- reply sent, connection kept --<----------.
+ *            .-----------<-- reply sent, connection kept --<-------------.
  *            v                                                           |
- *    -+-> IDLE --request--> RUNNING --RC_PARKED---> WRITING --durable--->+
- *     |      |                 |-----not flushed--> READING --flushed--->+
- *  accept    |                 |-----RC_SLOW------> SLOW --handed back-->+
- *            |                 '---------------------------------------->'
- *            '--> closed: peer gone, protocol error, last reply of a drain
+ *    -+-> IDLE --request--> RUNNING --RC_PARKED---> WRITING --durable--->+--not at once--> SENDING
+ *     |      |      ^          |-----not flushed--> READING --flushed--->+
+ *  accept  part     |          |-----RC_SLOW------> SLOW --handed back-->+
+ *            v      |          '---------------------------------------->'
+ *          COMING --'
+ *
+ * A loop gives a connection to libfcgi, which blocks, only when the request lies whole in the socket (or its
+ * parameters do, and the slow lane reads the body). Until then it is COMING, and while its peer does not take the
+ * reply it is SENDING: both end by themselves, or in PEER_TIMEOUT_S, and cost nobody else any time.
+ * Any state may end with the connection closed: peer gone, protocol error, last reply of a drain.
  *
  * A peer that speaks or hangs up while WRITING or READING has given up on the answer (the front
  * server never sends a second request before it). The connection leaves epoll then, because a
@@ -51,7 +57,7 @@ struct worker;
  * While SLOW it belongs to the slow lane and is in no epoll; in every other state only its
  * worker touches it.
  */
-enum conn_state { CONN_IDLE, CONN_RUNNING, CONN_WRITING, CONN_READING, CONN_SLOW };
+enum conn_state { CONN_IDLE, CONN_COMING, CONN_RUNNING, CONN_WRITING, CONN_READING, CONN_SLOW, CONN_SENDING };
 
 struct conn {
 	struct worker *worker;
@@ -61,6 +67,9 @@ struct conn {
 	FCGX_Request fcgi;
 	int fd;
 	enum conn_state state;
+	uint64_t due_us;		/* COMING, SENDING: until then */
+	LIST_ENTRY(conn) timed;		/* the same: among its worker's */
+	bool is_whole;			/* the request under way lay whole in the socket */
 	bool gone;			/* the peer gave up while its request was under way */
 	bool keep;			/* the slow lane says: to be kept */
 	bool is_large;			/* in the slow lane for its body */
@@ -74,6 +83,8 @@ struct job {
 	struct conn *conn;
 	struct arena *arena;
 	enum rc rc;			/* how its handler ended */
+	bool is_last;			/* no request follows on its connection */
+	struct reply_rest rest;		/* SENDING: what is still to be sent */
 	struct job *next;		/* in the stock */
 };
 
@@ -95,6 +106,9 @@ void conn_flushed(struct conn *conn);
 /* conn_returned - the slow lane has answered and hands it back. */
 void conn_returned(struct conn *conn);
 
+/* conn_due - COMING or SENDING for too long. */
+void conn_due(struct conn *conn);
+
 /* conn_close - close and forget it. The worker's thread only. */
 void conn_close(struct conn *conn);
 
@@ -107,6 +121,8 @@ static inline struct job *job_of_op(struct commit_op *op)
 }
 
 /* --- worker.c --- */
+
+enum { LOOK_MAX = 192 * 1024 };	/* more than a socket of usual size holds */
 
 /*
  * One event loop in a thread. What other threads touch: `n_conns` (atomic); `conns`, `returned` and
@@ -129,6 +145,9 @@ struct worker {
 
 	struct commit_op *chain, **chain_tail;	/* this turn's writes */
 	struct conn *waiting;		/* READING, until a flush */
+	LIST_HEAD(, conn) timed;	/* COMING or SENDING */
+	uint64_t next_due_us;		/* none of them is due before; UINT64_MAX: there are none */
+	unsigned char *look;		/* LOOK_MAX bytes: a copy of what waits in a socket */
 	struct job *stock;		/* for the next requests */
 	size_t n_stock;
 	bool listening;			/* the listener is in its epoll */
@@ -146,6 +165,7 @@ struct pool {
 	_Atomic int64_t n_slow;		/* of these in the slow lane */
 	int64_t max_conns;
 	size_t arena_ceiling;
+	size_t sure_bytes;		/* a request of so many lies in a socket at once, in whatever pieces it was sent */
 	/* A drain: both 0 while there is none. */
 	_Atomic uint64_t drain_from_us;
 	_Atomic uint64_t drain_until_us;
@@ -179,6 +199,13 @@ void pool_close(struct pool *pool);
 
 /* worker_wake - from any thread, without blocking. */
 void worker_wake(struct worker *worker);
+
+/* worker_time - CONN is due in WAIT_US, or earlier if it was before. worker_untime - never. */
+void worker_time(struct conn *conn, uint64_t wait_us);
+void worker_untime(struct conn *conn);
+
+/* worker_expire - what is due by NOW_US is due. */
+void worker_expire(struct worker *worker, uint64_t now_us);
 
 /* worker_take_job - an empty job with its arena; NULL when there is no memory. */
 struct job *worker_take_job(struct worker *worker);

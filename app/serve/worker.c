@@ -3,7 +3,7 @@
  *
  * A turn of the loop: handle what is ready; hand this turn's writes to the committer in one go;
  * reply to what the committer and the slow lane have finished; reply to reads whose data is on disk
- * by now. Nothing in it blocks but libfcgi reading a request, which the front server has sent whole.
+ * by now. Nothing in it blocks: libfcgi reads only what lies in the socket already (conn.c looks before).
  *
  * Whoever accepts gives the connection to the worker that has the fewest. Left to the kernel,
  * one worker gets nearly all of them, and kept connections would make that permanent.
@@ -31,6 +31,7 @@ enum {
 	STOCK_MAX = 64,			/* jobs kept for later */
 	PAUSE_MS = 100,			/* until accepting is tried again */
 	DRAIN_TURN_MS = 20,
+	TIMED_TURN_MS = 20,
 	FLUSH_DOUBT_MS = 1000,		/* without a flush: ask whether there will be one */
 
 	MEGABYTE = 1 << 20,
@@ -174,6 +175,42 @@ void pool_take_operator(void *arg, int fd)
 		metric_add(metric_slot(), METRIC_CONNECTIONS, 1);
 }
 
+/* --- connections that have a time --- */
+
+void worker_time(struct conn *conn, uint64_t wait_us)
+{
+	struct worker *worker = conn->worker;
+	uint64_t due_us = clock_mono_us() + wait_us;
+
+	if (conn->due_us == 0)
+		LIST_INSERT_HEAD(&worker->timed, conn, timed);
+	if (conn->due_us == 0 || due_us < conn->due_us)
+		conn->due_us = due_us;
+	if (conn->due_us < worker->next_due_us)
+		worker->next_due_us = conn->due_us;
+}
+
+void worker_untime(struct conn *conn)
+{
+	if (conn->due_us != 0)
+		LIST_REMOVE(conn, timed);
+	conn->due_us = 0;
+}
+
+void worker_expire(struct worker *worker, uint64_t now_us)
+{
+	struct conn *conn, *next;
+
+	worker->next_due_us = UINT64_MAX;
+	for (conn = LIST_FIRST(&worker->timed); conn != NULL; conn = next) {
+		next = LIST_NEXT(conn, timed);
+		if (conn->due_us <= now_us)
+			conn_due(conn);
+		else if (conn->due_us < worker->next_due_us)
+			worker->next_due_us = conn->due_us;
+	}
+}
+
 /* --- the loop --- */
 
 void worker_wake(struct worker *worker)
@@ -270,6 +307,9 @@ static int turn_timeout(const struct worker *worker)
 {
 	if (drain_is_on(worker->pool))
 		return DRAIN_TURN_MS;
+	/* Often enough for what has a time. */
+	if (!LIST_EMPTY(&worker->timed))
+		return TIMED_TURN_MS;
 	if (!worker->listening)
 		return PAUSE_MS;
 	return worker->waiting != NULL ? FLUSH_DOUBT_MS : -1;
@@ -314,6 +354,8 @@ static void *worker_run(void *arg)
 		}
 		if (worker->waiting != NULL)
 			answer_flushed(worker);
+		if (!LIST_EMPTY(&worker->timed) && clock_mono_us() >= worker->next_due_us)
+			worker_expire(worker, clock_mono_us());
 		if (drain_is_on(worker->pool))
 			ended = drain_turn(worker);
 		if (worker->pool->is_closed)
@@ -340,11 +382,13 @@ static bool worker_open(struct worker *worker, struct pool *pool)
 
 	worker->pool = pool;
 	worker->chain_tail = &worker->chain;
+	worker->next_due_us = UINT64_MAX;
+	worker->look = malloc(LOOK_MAX);
 	pthread_mutex_init(&worker->lock, NULL);
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	commit_client_open(pool->app->store, &worker->client, woken_by_committer);
-	return worker->epoll >= 0 && worker->wake_fd >= 0 &&
+	return worker->look != NULL && worker->epoll >= 0 && worker->wake_fd >= 0 &&
 	       epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->wake_fd, &event) == 0;
 }
 
@@ -362,6 +406,7 @@ static void worker_close(struct worker *worker)
 		close(worker->epoll);
 	if (worker->wake_fd >= 0)
 		close(worker->wake_fd);
+	free(worker->look);
 	pthread_mutex_destroy(&worker->lock);
 }
 
@@ -383,6 +428,18 @@ static size_t at_least(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
+/*
+ * A peer's socket has the buffer that ours would have, and the kernel counts small pieces in it at up to four times
+ * their size.
+ */
+static size_t sure_bytes(int listener)
+{
+	int size = 0;
+	socklen_t n = sizeof size;
+
+	return getsockopt(listener, SOL_SOCKET, SO_SNDBUF, &size, &n) == 0 && size > 0 ? (size_t)size / 4 : 0;
+}
+
 static bool pool_open_all(struct pool *pool)
 {
 	const struct conf *conf = pool->app->conf;
@@ -390,6 +447,7 @@ static bool pool_open_all(struct pool *pool)
 	size_t value = (size_t)conf->value_limit + MEGABYTE;
 
 	pool->max_conns = conf->connections;
+	pool->sure_bytes = sure_bytes(pool->listener);
 	pool->arena_ceiling = at_least(ARENA_MIN, value);
 	pool->workers = calloc(n, sizeof *pool->workers);
 	if (pool->workers == NULL)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -560,6 +561,59 @@ static void a_peer_that_does_not_read_is_given_up(void **state)
 	free(value);
 }
 
+/* What the socket takes at once, and the rest while it is read. N bytes of body that stand in the socket's way. */
+static void send_in_turns(struct fixture *f, size_t n, int buffer)
+{
+	struct pollfd out = { .fd = f->fcgi.ipcFd, .events = POLLOUT };
+	char *value = malloc(n);
+	struct reply_rest rest;
+	enum reply_sent sent;
+
+	assert_non_null(value);
+	memset(value, 'v', n);
+	setsockopt(f->fcgi.ipcFd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+	reply_part(&f->reply, str_make(value, n));
+	sent = reply_send_now(&f->fcgi, &f->reply, REPLY_KEEP, f->arena, &rest);
+	assert_int_equal(sent, REPLY_WAITS);
+	pthread_create(&f->reader, NULL, reader_run, f);
+	while (sent == REPLY_WAITS && poll(&out, 1, 10000) == 1)
+		sent = reply_send_rest(f->fcgi.ipcFd, &rest);
+	assert_int_equal(sent, REPLY_SENT);
+	close(f->fcgi.ipcFd);
+	f->fcgi.ipcFd = -1;
+	pthread_join(f->reader, NULL);
+	assert_true(wire_answer_read(&f->answer, f->got.p, f->got.n));
+	assert_true(f->answer.ended && f->answer.out_ended && f->answer.padded);
+	assert_true(str_eq(body_of(f), str_make(value, n)));
+	free(value);
+}
+
+static void a_reply_that_the_socket_does_not_take_at_once_goes_on_later(void **state)
+{
+	send_in_turns(*state, 4 << 20, 212992);
+}
+
+/* Its frames and its head stand on the stack at first. */
+static void so_does_a_small_one(void **state)
+{
+	send_in_turns(*state, 60000, 4096);
+}
+
+static void a_peer_that_leaves_in_the_middle_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	char *value = calloc(1, 4 << 20);
+	struct reply_rest rest;
+
+	assert_non_null(value);
+	reply_part(&f->reply, str_make(value, 4 << 20));
+	assert_int_equal(reply_send_now(&f->fcgi, &f->reply, REPLY_KEEP, f->arena, &rest), REPLY_WAITS);
+	assert_int_equal(reply_send_rest(f->fcgi.ipcFd, &rest), REPLY_WAITS);
+	shutdown(f->far, SHUT_RDWR);
+	assert_int_equal(reply_send_rest(f->fcgi.ipcFd, &rest), REPLY_LOST);
+	free(value);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -598,6 +652,9 @@ int main(void)
 		TEST(an_error_can_be_told_with_a_used_up_arena),
 		TEST(a_peer_that_has_gone_is_told_and_no_signal_comes),
 		TEST(a_peer_that_does_not_read_is_given_up),
+		TEST(a_reply_that_the_socket_does_not_take_at_once_goes_on_later),
+		TEST(so_does_a_small_one),
+		TEST(a_peer_that_leaves_in_the_middle_is_noticed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
