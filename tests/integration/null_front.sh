@@ -252,6 +252,17 @@ took=$((($(date +%s%N) - began) / 1000000))
 wait $idle
 said 'closed=1'
 
+it "does not wait for the rest of a request longer than it may"
+start_null -w 1 -d 300
+client --uri /null --cut 60 &
+half=$!
+sleep 0.2
+began=$(date +%s%N)
+stop_server || fail "it did not end well"
+took=$((($(date +%s%N) - began) / 1000000))
+[ $took -lt 1800 ] || fail "that took $took ms"
+wait $half 2>/dev/null
+
 it "does not wait longer than it may"
 start_null -w 1 -f 4000 -d 300
 client --uri /write --method PUT --body 1 >/dev/null &
