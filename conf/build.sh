@@ -14,10 +14,14 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 done
 [ $# -eq 0 ] || shift
 
+mkdir -p "build/$folder"
+# One at a time: the builds in other folders share what it makes.
+exec 9>build/autogen.lock
+flock 9
 if [ ! -x configure ] || [ configure.ac -nt configure ] || [ Makefile.am -nt Makefile.in ]; then
 	./autogen.sh
 fi
-mkdir -p "build/$folder"
+exec 9>&-
 cd "build/$folder"
 if [ ! -f Makefile ] || [ ../../configure -nt Makefile ] || [ "$(cat arguments 2>/dev/null)" != "${arguments[*]}" ]; then
 	../../configure -q "${arguments[@]}"
