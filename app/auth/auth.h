@@ -60,7 +60,7 @@ void caller_clear(struct caller *caller);
 
 /*
  * auth_caller_by_key - the same when the credential is known to be an API key or an admin key.
- * RC_INVALID_TOKEN, RC_PROJECT_UNAVAILABLE.
+ * RC_INVALID_TOKEN, RC_PROJECT_UNAVAILABLE, RC_NO_MEMORY.
  */
 enum rc auth_caller_by_key(struct registry *registry, struct str text, int64_t now, struct caller *caller) MUST_USE;
 

@@ -33,9 +33,10 @@ enum rc auth_caller_by_key(struct registry *registry, struct str text, int64_t n
 {
 	const struct project *project;
 	struct credential credential;
+	enum rc rc = registry_credential(registry, text, now, &credential);
 
-	if (!registry_credential(registry, text, now, &credential))
-		return RC_INVALID_TOKEN;
+	if (rc != RC_OK)
+		return rc;
 	if (credential.project == CREDENTIAL_ADMIN) {
 		*caller = (struct caller){ .kind = CALLER_ADMIN, .right = credential.right };
 		return RC_OK;

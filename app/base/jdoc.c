@@ -12,6 +12,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 
@@ -293,6 +294,7 @@ json_object *jdoc_read(struct str text, int depth)
 	size_t bad_at;
 	bool ok;
 
+	errno = 0;
 	if (text.n > INT_MAX || !jtext_check(text, &bad_at))
 		return NULL;
 	memset(&r, 0, offsetof(struct reader, open));
@@ -306,6 +308,12 @@ json_object *jdoc_read(struct str text, int depth)
 		return r.root;
 	json_object_put(r.root);
 	return NULL;
+}
+
+/* Whoever allocates for us, json-c too, leaves it in errno; nothing else of what runs there says this. */
+bool jdoc_lacked_memory(void)
+{
+	return errno == ENOMEM;
 }
 
 static void write_value(struct buf *buf, json_object *value);
@@ -454,10 +462,9 @@ bool jdoc_has(json_object *object, const char *name)
 	       json_object_object_get_ex(object, name, NULL);
 }
 
-/* VALUE is OBJECT's from now on, or gone. */
-static bool add(json_object *object, const char *name, json_object *value)
+bool jdoc_add(json_object *object, const char *name, json_object *value)
 {
-	if (value != NULL && json_object_object_add(object, name, value) == 0)
+	if (object != NULL && value != NULL && json_object_object_add(object, name, value) == 0)
 		return true;
 	json_object_put(value);
 	return false;
@@ -465,15 +472,15 @@ static bool add(json_object *object, const char *name, json_object *value)
 
 bool jdoc_add_str(json_object *object, const char *name, struct str s)
 {
-	return s.n <= INT_MAX && add(object, name, json_object_new_string_len(s.n == 0 ? "" : s.p, (int)s.n));
+	return s.n <= INT_MAX && jdoc_add(object, name, json_object_new_string_len(s.n == 0 ? "" : s.p, (int)s.n));
 }
 
 bool jdoc_add_i64(json_object *object, const char *name, int64_t value)
 {
-	return add(object, name, json_object_new_int64(value));
+	return jdoc_add(object, name, json_object_new_int64(value));
 }
 
 bool jdoc_add_bool(json_object *object, const char *name, bool value)
 {
-	return add(object, name, json_object_new_boolean(value));
+	return jdoc_add(object, name, json_object_new_boolean(value));
 }

@@ -27,6 +27,9 @@ enum { JDOC_VALUES = 2000000, JDOC_CONTAINERS = 250000 };
  */
 json_object *jdoc_read(struct str text, int depth);
 
+/* jdoc_lacked_memory - whether the jdoc_read() before, in this thread, answered NULL for want of memory. */
+bool jdoc_lacked_memory(void);
+
 /*
  * jdoc_text - DOC written without white space, in ARENA, with a NUL behind it; .p NULL
  * when it did not fit. A number that is no 64-bit integer keeps the text it was read from.
@@ -48,7 +51,11 @@ bool jdoc_object(json_object *object, const char *name, json_object **out);
 /* jdoc_has - whether the member is there, whatever its type (null too). */
 bool jdoc_has(json_object *object, const char *name);
 
-/* jdoc_add_str - OBJECT[name] = S. False, and OBJECT as it was, when there is no memory. */
+/*
+ * jdoc_add - OBJECT[name] = VALUE, which is OBJECT's from now on, or gone. False, and OBJECT as it was, when there is no
+ * memory; OBJECT or VALUE is NULL when there was none for them. The others make the value.
+ */
+bool jdoc_add(json_object *object, const char *name, json_object *value);
 bool jdoc_add_str(json_object *object, const char *name, struct str s);
 bool jdoc_add_i64(json_object *object, const char *name, int64_t value);
 bool jdoc_add_bool(json_object *object, const char *name, bool value);

@@ -17,7 +17,8 @@
 
 enum { CHANGE_ARENA = 64 * 1024, CHANGE_COST = 1024 };
 
-static void secret_make(char secret[CREDENTIAL_LEN + 1], uint8_t digest[SHA256_SIZE])
+/* False without memory. */
+static bool secret_make(char secret[CREDENTIAL_LEN + 1], uint8_t digest[SHA256_SIZE])
 {
 	static const struct str prefix = { CREDENTIAL_PREFIX, sizeof CREDENTIAL_PREFIX - 1 };
 	uint8_t random[32];
@@ -29,7 +30,7 @@ static void secret_make(char secret[CREDENTIAL_LEN + 1], uint8_t digest[SHA256_S
 	b64url_encode(random, sizeof random, secret + prefix.n);
 	secret[CREDENTIAL_LEN] = '\0';
 	OPENSSL_cleanse(random, sizeof random);
-	SHA256((const unsigned char *)secret, CREDENTIAL_LEN, digest);
+	return SHA256((const unsigned char *)secret, CREDENTIAL_LEN, digest) != NULL;
 }
 
 /* One row of STORE_CREDENTIALS: put, or with an empty record deleted. */
@@ -56,18 +57,28 @@ static enum rc credential_write_run(struct registry *registry, struct credential
 	return commit_run(registry->store, &op);
 }
 
-static enum rc row_show(struct registry *registry, const struct credential_row *row)
+/* Room for one more. What is durable must be shown, so this comes before. */
+static enum rc row_room(struct registry *registry)
 {
 	struct credential_row *more;
-	enum rc rc = RC_NO_MEMORY;
 
 	pthread_rwlock_wrlock(&registry->lock);
 	more = realloc(registry->credentials, (registry->n_credentials + 1) * sizeof *more);
-	if (more != NULL) {
+	if (more != NULL)
 		registry->credentials = more;
-		more[registry->n_credentials++] = *row;
-		rc = registry_index(registry);
-	}
+	pthread_rwlock_unlock(&registry->lock);
+	return more == NULL ? RC_NO_MEMORY : RC_OK;
+}
+
+static enum rc row_show(struct registry *registry, const struct credential_row *row)
+{
+	enum rc rc;
+
+	pthread_rwlock_wrlock(&registry->lock);
+	registry->credentials[registry->n_credentials++] = *row;
+	rc = registry_index(registry);
+	if (rc != RC_OK)
+		registry->n_credentials--;
 	pthread_rwlock_unlock(&registry->lock);
 	return rc;
 }
@@ -81,7 +92,7 @@ static enum rc row_create(struct registry *registry, const struct credential_row
 	if (arena == NULL)
 		return rc;
 	write.record = credential_to_json(&row->credential, arena);
-	if (write.record.p != NULL)
+	if (write.record.p != NULL && (rc = row_room(registry)) == RC_OK)
 		rc = credential_write_run(registry, &write);
 	arena_free(arena);
 	return rc == RC_OK ? row_show(registry, row) : rc;
@@ -112,8 +123,9 @@ enum rc credential_create(struct registry *registry, uint32_t number, struct str
 	    (name.n != 0 && memchr(name.p, '\0', name.n) != NULL))
 		return RC_BAD_REQUEST;
 	pthread_mutex_lock(&registry->change);
-	if (owner_exists(registry, number)) {
-		secret_make(secret, row.digest);
+	if (owner_exists(registry, number) && !secret_make(secret, row.digest)) {
+		rc = RC_NO_MEMORY;
+	} else if (owner_exists(registry, number)) {
 		rand_bytes(id, sizeof id);
 		hex_encode(id, sizeof id, row.credential.id);
 		if (name.n != 0)

@@ -57,6 +57,9 @@ struct registry {
 struct project_box *box_new(const struct project *project);
 /* registry_show - put BOX (or NULL) in the place of its number; the old one loses the registry's reference. */
 enum rc registry_show(struct registry *registry, uint32_t number, struct project_box *box) MUST_USE;
+/* registry_room - memory for a box in the place of NUMBER: behind it registry_show() has all that it needs. */
+enum rc registry_room(struct registry *registry, uint32_t number) MUST_USE;
+/* registry_index - make it anew, under the lock. It never fails when there are no more API keys than before. */
 enum rc registry_index(struct registry *registry) MUST_USE;
 
 /*

@@ -50,7 +50,8 @@ static enum rc project_put(struct registry *registry, const struct project *proj
 
 	if (arena != NULL && box != NULL) {
 		write.record = project_to_json(project, &registry->defaults, arena);
-		if (write.record.p != NULL) {
+		/* What is durable must be shown: that may need memory as well, which is asked for before. */
+		if (write.record.p != NULL && registry_room(registry, project->number) == RC_OK) {
 			commit_op_init(&op, project_write_apply, &write, CHANGE_COST, STR_LIT(""));
 			rc = commit_run(registry->store, &op);
 			OPENSSL_cleanse((char *)(uintptr_t)write.record.p, write.record.n);

@@ -80,9 +80,9 @@ void project_unref(const struct project *project);
 /* project_is_called - whether registry_find(ANY) would find PROJECT. It takes a reference for granted, and no lock. */
 bool project_is_called(const struct project *project, struct str any);
 
-/* registry_credential - the API key with this text; false when unknown, revoked or expired. */
-bool registry_credential(struct registry *registry, struct str api_key, int64_t now,
-			 struct credential *out);
+/* registry_credential - the API key with this text. RC_INVALID_TOKEN: unknown, revoked or expired; RC_NO_MEMORY. */
+enum rc registry_credential(struct registry *registry, struct str api_key, int64_t now,
+			    struct credential *out) MUST_USE;
 
 /* registry_not_before - the user's own revocation mark, seconds since 1970; 0 = none. */
 int64_t registry_not_before(struct registry *registry, uint32_t project, uint64_t telegram_id);

@@ -78,21 +78,34 @@ static bool bot_from_json(json_object *doc, struct bot *bot)
 	return jdoc_str(doc, "public_key", &key) && hex_decode(key, bot->public_key, BOT_PUBLIC_KEY_SIZE);
 }
 
+/* VALUE is ARRAY's from now on, or gone. False without memory, for either of them too. */
+static bool append(json_object *array, json_object *value)
+{
+	if (array != NULL && value != NULL && json_object_array_add(array, value) == 0)
+		return true;
+	json_object_put(value);
+	return false;
+}
+
+/* NULL without memory: a record must never lack a part. */
 static json_object *bot_to_json(const struct bot *bot)
 {
 	json_object *doc = json_object_new_object(), *secrets = json_object_new_array();
+	bool good = jdoc_add_i64(doc, "id", (int64_t)bot->id);
 	char digits[2 * BOT_SECRET_SIZE];
 
-	jdoc_add_i64(doc, "id", (int64_t)bot->id);
 	for (size_t i = 0; i < bot->n_secrets; i++) {
 		hex_encode(bot->secrets[i], BOT_SECRET_SIZE, digits);
-		json_object_array_add(secrets, json_object_new_string_len(digits, sizeof digits));
+		good &= append(secrets, json_object_new_string_len(digits, sizeof digits));
 	}
-	json_object_object_add(doc, "secrets", secrets);
+	good &= jdoc_add(doc, "secrets", secrets);
 	hex_encode(bot->public_key, BOT_PUBLIC_KEY_SIZE, digits);
-	jdoc_add_str(doc, "public_key", str_make(digits, sizeof digits));
+	good &= jdoc_add_str(doc, "public_key", str_make(digits, sizeof digits));
 	OPENSSL_cleanse(digits, sizeof digits);
-	return doc;
+	if (good)
+		return doc;
+	json_object_put(doc);
+	return NULL;
 }
 
 static bool bots_from_json(json_object *doc, struct project *project)
@@ -151,21 +164,21 @@ struct str project_to_json(const struct project *project, const struct project *
 {
 	json_object *doc = json_object_new_object(), *bots = json_object_new_array();
 	struct str text;
+	bool good;
 
-	jdoc_add_str(doc, "id", str_c(project->id));
-	jdoc_add_str(doc, "name", str_c(project->name));
-	if (project->title[0] != '\0')
-		jdoc_add_str(doc, "title", str_c(project->title));
-	jdoc_add_bool(doc, "disabled", project->state == PROJECT_DISABLED);
-	jdoc_add_i64(doc, "generation", (int64_t)project->generation);
-	jdoc_add_i64(doc, "created_at", project->created_at);
+	good = jdoc_add_str(doc, "id", str_c(project->id)) &&
+	       jdoc_add_str(doc, "name", str_c(project->name)) &&
+	       (project->title[0] == '\0' || jdoc_add_str(doc, "title", str_c(project->title))) &&
+	       jdoc_add_bool(doc, "disabled", project->state == PROJECT_DISABLED) &&
+	       jdoc_add_i64(doc, "generation", (int64_t)project->generation) &&
+	       jdoc_add_i64(doc, "created_at", project->created_at);
 	for (size_t i = 0; i < N_LIMITS; i++)
 		if (limit_get(project, &limits[i]) != limit_get(defaults, &limits[i]))
-			jdoc_add_i64(doc, limits[i].name, limit_get(project, &limits[i]));
+			good &= jdoc_add_i64(doc, limits[i].name, limit_get(project, &limits[i]));
 	for (size_t i = 0; i < project->n_bots; i++)
-		json_object_array_add(bots, bot_to_json(&project->bots[i]));
-	json_object_object_add(doc, "bots", bots);
-	text = jdoc_text(doc, arena);
+		good &= append(bots, bot_to_json(&project->bots[i]));
+	good &= jdoc_add(doc, "bots", bots);
+	text = good ? jdoc_text(doc, arena) : str_make(NULL, 0);
 	json_object_put(doc);
 	return text;
 }
@@ -203,15 +216,16 @@ bool credential_from_json(struct str json, struct credential *credential)
 struct str credential_to_json(const struct credential *credential, struct arena *arena)
 {
 	json_object *doc = json_object_new_object();
-	struct str text;
+	struct str right = credential->right == KEY_READ_WRITE ? STR_LIT("read-write") : STR_LIT("read"), text;
+	bool good;
 
-	jdoc_add_str(doc, "id", str_c(credential->id));
-	jdoc_add_str(doc, "name", str_c(credential->name));
-	jdoc_add_i64(doc, "project", credential->project);
-	jdoc_add_str(doc, "right", credential->right == KEY_READ_WRITE ? STR_LIT("read-write") : STR_LIT("read"));
-	jdoc_add_i64(doc, "created_at", credential->created_at);
-	jdoc_add_i64(doc, "expires_at", credential->expires_at);
-	text = jdoc_text(doc, arena);
+	good = jdoc_add_str(doc, "id", str_c(credential->id)) &&
+	       jdoc_add_str(doc, "name", str_c(credential->name)) &&
+	       jdoc_add_i64(doc, "project", credential->project) &&
+	       jdoc_add_str(doc, "right", right) &&
+	       jdoc_add_i64(doc, "created_at", credential->created_at) &&
+	       jdoc_add_i64(doc, "expires_at", credential->expires_at);
+	text = good ? jdoc_text(doc, arena) : str_make(NULL, 0);
 	json_object_put(doc);
 	return text;
 }

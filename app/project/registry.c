@@ -75,25 +75,41 @@ void project_unref(const struct project *project)
 	free(box);
 }
 
-enum rc registry_show(struct registry *registry, uint32_t number, struct project_box *box)
+/* Under the lock. */
+static enum rc make_room(struct registry *registry, uint32_t number)
 {
-	enum rc rc = RC_OK;
-	struct project_box *old = NULL;
+	size_t n = (size_t)number + 1;
+	struct project_box **more;
+
+	if (n <= registry->n_projects)
+		return RC_OK;
+	more = realloc(registry->projects, n * sizeof(struct project_box *));
+	if (more == NULL)
+		return RC_NO_MEMORY;
+	for (size_t i = registry->n_projects; i < n; i++)
+		more[i] = NULL;
+	registry->projects = more;
+	registry->n_projects = n;
+	return RC_OK;
+}
+
+enum rc registry_room(struct registry *registry, uint32_t number)
+{
+	enum rc rc;
 
 	pthread_rwlock_wrlock(&registry->lock);
-	if (number >= registry->n_projects) {
-		size_t n = (size_t)number + 1;
-		struct project_box **more = realloc(registry->projects, n * sizeof(struct project_box *));
+	rc = make_room(registry, number);
+	pthread_rwlock_unlock(&registry->lock);
+	return rc;
+}
 
-		if (more == NULL) {
-			rc = RC_NO_MEMORY;
-		} else {
-			for (size_t i = registry->n_projects; i < n; i++)
-				more[i] = NULL;
-			registry->projects = more;
-			registry->n_projects = n;
-		}
-	}
+enum rc registry_show(struct registry *registry, uint32_t number, struct project_box *box)
+{
+	struct project_box *old = NULL;
+	enum rc rc;
+
+	pthread_rwlock_wrlock(&registry->lock);
+	rc = make_room(registry, number);
 	if (rc == RC_OK) {
 		old = registry->projects[number];
 		registry->projects[number] = box;
@@ -168,16 +184,23 @@ static size_t index_home(const struct registry *registry, const uint8_t *digest)
 enum rc registry_index(struct registry *registry)
 {
 	size_t size = 16;
+	uint32_t *larger;
 
 	while (size < 4 * registry->n_credentials)
 		size *= 2;
-	free(registry->index);
-	registry->index_size = size;
-	registry->index = calloc(size, sizeof *registry->index);
-	if (registry->index == NULL) {
-		registry->index_size = 0;
-		return RC_NO_MEMORY;
+	if (size > registry->index_size) {
+		larger = malloc(size * sizeof *larger);
+		/* A fuller one is slower, but without one nobody gets in. */
+		if (larger == NULL && registry->index_size <= registry->n_credentials)
+			return RC_NO_MEMORY;
+		if (larger != NULL) {
+			free(registry->index);
+			registry->index = larger;
+			registry->index_size = size;
+		}
 	}
+	size = registry->index_size;
+	memset(registry->index, 0, size * sizeof *registry->index);
 	for (size_t i = 0; i < registry->n_credentials; i++) {
 		size_t at = index_home(registry, registry->credentials[i].digest);
 
@@ -202,23 +225,25 @@ static const struct credential *digest_find(const struct registry *registry, con
 	return NULL;
 }
 
-bool registry_credential(struct registry *registry, struct str api_key, int64_t now,
-			 struct credential *out)
+enum rc registry_credential(struct registry *registry, struct str api_key, int64_t now,
+			    struct credential *out)
 {
 	uint8_t digest[SHA256_SIZE];
 	const struct credential *found;
 	bool good;
 
 	if (api_key.n != CREDENTIAL_LEN)
-		return false;
-	SHA256((const unsigned char *)api_key.p, api_key.n, digest);
+		return RC_INVALID_TOKEN;
+	/* Without memory it leaves in DIGEST what was there: another's, perhaps. */
+	if (SHA256((const unsigned char *)api_key.p, api_key.n, digest) == NULL)
+		return RC_NO_MEMORY;
 	pthread_rwlock_rdlock(&registry->lock);
 	found = digest_find(registry, digest);
 	good = found != NULL && (found->expires_at == 0 || now < found->expires_at);
 	if (good)
 		*out = *found;
 	pthread_rwlock_unlock(&registry->lock);
-	return good;
+	return good ? RC_OK : RC_INVALID_TOKEN;
 }
 
 void registry_each_credential(struct registry *registry, uint32_t project,

@@ -170,12 +170,12 @@ static void an_admin_key_belongs_to_no_project(void **state)
 	assert_int_equal(project_delete(registry, STR_LIT("app")), RC_OK);
 	project_unref(project);
 	restart();
-	assert_true(registry_credential(registry, str_c(secret), 0, &found));
+	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_OK);
 	assert_int_equal(found.project, CREDENTIAL_ADMIN);
 	assert_int_equal(credential_revoke(registry, CREDENTIAL_ADMIN, str_c(made.id)), RC_OK);
-	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
 	restart();
-	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
 }
 
 /* --- limits --- */
@@ -244,19 +244,19 @@ static void an_api_key_works_until_it_is_revoked(void **state)
 	assert_int_equal(credential_create(registry, project->number, STR_LIT("bot"), KEY_READ, &made, secret), RC_OK);
 	assert_int_equal(strlen(secret), CREDENTIAL_LEN);
 	restart();
-	assert_true(registry_credential(registry, str_c(secret), 0, &found));
+	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_OK);
 	assert_string_equal(found.id, made.id);
 	assert_string_equal(found.name, "bot");
 	assert_int_equal(found.right, KEY_READ);
 	assert_int_equal(found.project, made.project);
 	secret[20] ^= 1;
-	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
 	secret[20] ^= 1;
 	assert_int_equal(credential_revoke(registry, project->number, str_c(made.id)), RC_OK);
 	assert_int_equal(credential_revoke(registry, project->number, str_c(made.id)), RC_KEY_NOT_FOUND);
-	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
 	restart();
-	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
 	project_unref(project);
 }
 
@@ -272,10 +272,10 @@ static void a_deleted_project_takes_its_api_keys_along_and_its_number_stays_used
 	assert_int_equal(project_delete(registry, STR_LIT("app")), RC_OK);
 	project_unref(project);
 	assert_null(registry_by_number(registry, number));
-	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
 	restart();
 	assert_null(registry_find(registry, STR_LIT("app")));
-	assert_false(registry_credential(registry, str_c(secret), 0, &found));
+	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
 	next = create("app");
 	assert_true(next->number > number);
 	project_unref(next);
