@@ -12,6 +12,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -281,8 +282,12 @@ static enum initdata_reason check_signature(const struct fields *fields, size_t 
 		return INITDATA_NO_MEMORY;
 	for (size_t i = 0; i < check->n_bots; i++)
 		with_secret = with_secret || check->bots[i].n_secrets != 0;
+	/* That there was no memory to find out is told by errno: OpenSSL's own errors need some, too. */
+	errno = 0;
 	if (hash_matches(fields, check, scratch) || signature_matches(fields, check, scratch))
 		return INITDATA_OK;
+	if (errno == ENOMEM)
+		return INITDATA_NO_MEMORY;
 	if (with_secret)
 		return fields->hash == NULL ? INITDATA_MISSING_HASH : INITDATA_BAD_HASH;
 	return fields->signature == NULL ? INITDATA_MISSING_SIGNATURE : INITDATA_BAD_SIGNATURE;
@@ -342,7 +347,9 @@ static enum initdata_reason check_user(const struct fields *fields, struct arena
 	if (fields->user == NULL)
 		return INITDATA_MISSING_USER;
 	doc = jdoc_read(fields->user->value, USER_DEPTH);
-	if (doc == NULL || !read_user(doc, user))
+	if (doc == NULL && jdoc_lacked_memory())
+		reason = INITDATA_NO_MEMORY;
+	else if (doc == NULL || !read_user(doc, user))
 		reason = INITDATA_BAD_USER;
 	else if (!keep_names(user, arena))
 		reason = INITDATA_NO_MEMORY;

@@ -10,6 +10,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <jwt.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -116,20 +117,17 @@ static bool split(struct str token, struct parts *parts)
 	return parts->header.n != 0 && parts->payload.n != 0 && parts->signature.n != 0;
 }
 
-/* The JSON object that PART holds, for json_object_put(); NULL when it holds none. */
-static json_object *read_part(struct str part, uint8_t *scratch)
+/* The JSON object that PART holds into *DOC, for json_object_put() whatever the answer. */
+static enum session_reason read_part(struct str part, uint8_t *scratch, json_object **doc)
 {
-	json_object *doc;
 	size_t n;
 
 	if (!b64url_decode(part, scratch, &n))
-		return NULL;
-	doc = jdoc_read(str_make(scratch, n), JSON_DEPTH);
-	if (!json_object_is_type(doc, json_type_object)) {
-		json_object_put(doc);
-		return NULL;
-	}
-	return doc;
+		return SESSION_MALFORMED;
+	*doc = jdoc_read(str_make(scratch, n), JSON_DEPTH);
+	if (*doc == NULL && jdoc_lacked_memory())
+		return SESSION_NO_MEMORY;
+	return json_object_is_type(*doc, json_type_object) ? SESSION_OK : SESSION_MALFORMED;
 }
 
 /* Whether the member NAME is absent, or the string VALUE. */
@@ -196,16 +194,23 @@ static size_t write_der(const uint8_t signature[SIGNATURE_SIZE], uint8_t der[DER
 	return (size_t)(end - der);
 }
 
-static bool verifies(const struct key *key, const uint8_t *der, size_t n_der, struct str text)
+/* That there was no memory to find out is told by errno: OpenSSL's own errors need some, too. */
+static enum session_reason verify(const struct key *key, const uint8_t *der, size_t n_der, struct str text)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool good = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key->pkey) == 1 &&
+	EVP_MD_CTX *ctx;
+	bool good;
+
+	errno = 0;
+	ctx = EVP_MD_CTX_new();
+	good = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key->pkey) == 1 &&
 		EVP_DigestVerify(ctx, der, n_der, (const unsigned char *)text.p, text.n) == 1;
 
 	if (!good)
 		ERR_clear_error();
 	EVP_MD_CTX_free(ctx);
-	return good;
+	if (good)
+		return SESSION_OK;
+	return errno == ENOMEM ? SESSION_NO_MEMORY : SESSION_BAD_SIGNATURE;
 }
 
 static enum session_reason check_signature(const struct parts *parts, const struct key *key)
@@ -217,10 +222,9 @@ static enum session_reason check_signature(const struct parts *parts, const stru
 		return SESSION_BAD_SIGNATURE;
 	if (!b64url_decode(parts->signature, signature, &n) || n != SIGNATURE_SIZE)
 		return SESSION_MALFORMED;
-	if (!is_in_range(signature) || !is_in_range(signature + COORDINATE_SIZE) ||
-	    !verifies(key, der, write_der(signature, der), parts->signed_text))
+	if (!is_in_range(signature) || !is_in_range(signature + COORDINATE_SIZE))
 		return SESSION_BAD_SIGNATURE;
-	return SESSION_OK;
+	return verify(key, der, write_der(signature, der), parts->signed_text);
 }
 
 /* The string NAME without a NUL inside. */
@@ -315,7 +319,7 @@ enum session_reason session_check(struct str token, const struct key_set *keys, 
 				  int64_t now, struct arena *arena, struct session *session)
 {
 	json_object *header = NULL, *claims = NULL;
-	enum session_reason reason = SESSION_MALFORMED;
+	enum session_reason reason;
 	const struct key *key;
 	struct session found;
 	struct parts parts;
@@ -325,14 +329,13 @@ enum session_reason session_check(struct str token, const struct key_set *keys, 
 		return SESSION_TOO_LARGE;
 	if ((scratch = arena_alloc(arena, B64URL_ROOM(token.n))) == NULL)
 		return SESSION_NO_MEMORY;
-	if (!split(token, &parts) || (header = read_part(parts.header, scratch)) == NULL)
-		goto out;
+	if (!split(token, &parts))
+		return SESSION_MALFORMED;
 	/* The claims are not even taken for JSON before their signature holds. */
-	if ((reason = check_header(header, keys, &key)) != SESSION_OK ||
-	    (reason = check_signature(&parts, key)) != SESSION_OK)
-		goto out;
-	reason = SESSION_MALFORMED;
-	if ((claims = read_part(parts.payload, scratch)) == NULL)
+	if ((reason = read_part(parts.header, scratch, &header)) != SESSION_OK ||
+	    (reason = check_header(header, keys, &key)) != SESSION_OK ||
+	    (reason = check_signature(&parts, key)) != SESSION_OK ||
+	    (reason = read_part(parts.payload, scratch, &claims)) != SESSION_OK)
 		goto out;
 	reason = check_claims(claims, issuer, now, arena, &found);
 	if (reason == SESSION_OK)

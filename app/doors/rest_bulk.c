@@ -157,6 +157,8 @@ static enum rc read_members(struct bulk *bulk, struct item *item)
 static enum rc item_open(struct bulk *bulk, struct str text, struct item *item)
 {
 	*item = (struct item){ .doc = jdoc_read(text, JTEXT_DEPTH), .text = text };
+	if (item->doc == NULL && jdoc_lacked_memory())
+		return RC_NO_MEMORY;
 	return item_fail(bulk, read_members(bulk, item));
 }
 
@@ -349,6 +351,8 @@ static enum rc read_name(struct bulk *bulk, struct str text, struct str *name)
 		*name = arena_dup(bulk->scratch, str_make(json_object_get_string(doc),
 							  (size_t)json_object_get_string_len(doc)));
 		rc = name->p == NULL ? RC_NO_MEMORY : cf_key_check(bulk->call, *name);
+	} else if (doc == NULL && jdoc_lacked_memory()) {
+		rc = RC_NO_MEMORY;
 	} else {
 		rc = say(bulk, RC_BAD_VALUE, "it must be a string, the name of a key");
 	}

@@ -132,6 +132,8 @@ static enum rc read_body(struct bulk_get *bulk)
 	if (rc != RC_OK)
 		return rc;
 	doc = jdoc_read(body, BODY_DEPTH);
+	if (doc == NULL && jdoc_lacked_memory())
+		return RC_NO_MEMORY;
 	if (!json_object_is_type(doc, json_type_object))
 		rc = say(bulk, RC_BAD_JSON, STR_LIT("the body must be a JSON object: {\"keys\":[\"...\"]}"));
 	else if ((rc = read_form(bulk, doc)) == RC_OK)

@@ -64,6 +64,8 @@ static enum rc title_of_body(struct call *call, struct str *title)
 	if (rc != RC_OK)
 		return rc;
 	doc = jdoc_read(body, BODY_DEPTH);
+	if (doc == NULL && jdoc_lacked_memory())
+		return RC_NO_MEMORY;
 	if (!jdoc_str(doc, "title", &text) || text.n == 0)
 		rc = RC_BAD_TITLE;
 	else if ((*title = arena_dup(call->arena, text)).p == NULL)

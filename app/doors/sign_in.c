@@ -31,6 +31,8 @@ static enum rc validate_body(struct call *call, struct str *init_data, struct st
 	if (rc != RC_OK)
 		return rc;
 	doc = jdoc_read(body, VALIDATE_DEPTH);
+	if (doc == NULL && jdoc_lacked_memory())
+		return RC_NO_MEMORY;
 	if (doc == NULL) {
 		call->detail = STR_LIT("the body must be a JSON object: {\"initData\":\"...\",\"projectId\":\"...\"}");
 		return RC_BAD_REQUEST;
