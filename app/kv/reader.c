@@ -117,7 +117,7 @@ static enum rc chunk_read(struct kv_reader *reader, struct str *piece)
 	size_t rest = reader->size - reader->at, size = rest < KV_CHUNK_SIZE ? rest : KV_CHUNK_SIZE, n;
 	enum rc rc = store_get(reader->kv->store, STORE_VALUES, key, reader->chunk, size, &n);
 
-	if (rc == RC_STORE)
+	if (rc != RC_OK && rc != RC_KEY_NOT_FOUND && rc != RC_VALUE_TOO_LARGE)
 		return rc;
 	/* Only the reaper of deleted projects takes chunks from a reader. */
 	if (rc != RC_OK || n != size) {

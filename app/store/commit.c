@@ -203,6 +203,7 @@ static enum rc txn_try(struct store *store, struct commit_op *first, struct comm
 	struct store_txn txn = { .store = store, .usage = store->usage };
 	enum rc rc = store_rc(store, store->env->txn_begin(store->env, NULL, &txn.txn, 0));
 	bool changed;
+	int error;
 
 	if (rc != RC_OK)
 		return rc;
@@ -215,9 +216,11 @@ static enum rc txn_try(struct store *store, struct commit_op *first, struct comm
 		atomic_store(&store->committing, store->last_version);
 		return store_rc(store, txn.txn->commit(txn.txn, DB_TXN_NOSYNC));
 	}
-	if (store_rc(store, txn.txn->abort(txn.txn)) != RC_OK)
-		return RC_STORE;
-	return rc;
+	error = txn.txn->abort(txn.txn);
+	if (error == 0)
+		return rc;
+	/* Whatever it is: what was not undone has to be recovered from. */
+	return store_rc(store, error) == RC_STORE ? RC_STORE : store_fail(store, error);
 }
 
 /* Again and again while a reader stands in the way: it holds a lock for microseconds. */

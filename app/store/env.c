@@ -28,6 +28,7 @@ enum {
 	LOCKS_MAX = 100000,		/* ceilings; the tables grow to what is used */
 	LOCKERS_MAX = 1000,
 	TRANSACTIONS_MAX = 64,
+	NO_MEMORY_MAX = 100,		/* operations in a row that found no memory */
 	LOCK_WAIT_MS = 5000,		/* for a server that is just going */
 	LOCK_POLL_MS = 50,
 	REPORTS_MAX = 10		/* of Berkeley DB's, that are logged in a second */
@@ -132,10 +133,28 @@ static void on_event(DB_ENV *env, u_int32_t event, void *info)
 		atomic_store(&store_of(env)->failed, true);
 }
 
+enum rc store_fail(struct store *store, int error)
+{
+	if (!atomic_exchange(&store->failed, true))
+		LOG_ERROR("the store has failed and must recover", LOG_STR("error", db_strerror(error)));
+	return RC_STORE;
+}
+
+/*
+ * No memory for one operation: it fails and the store goes on, unless Berkeley DB has panicked over it. When
+ * nothing succeeds any more, something in it is wedged, and starting anew is what helps.
+ */
+static bool is_passing(struct store *store)
+{
+	return !atomic_load(&store->failed) && atomic_fetch_add(&store->no_memory, 1) < NO_MEMORY_MAX;
+}
+
 enum rc store_rc(struct store *store, int error)
 {
 	switch (error) {
 	case 0:
+		if (atomic_load_explicit(&store->no_memory, memory_order_relaxed) != 0)
+			atomic_store(&store->no_memory, 0);
 		return RC_OK;
 	case DB_NOTFOUND:
 	case DB_KEYEMPTY:
@@ -152,15 +171,17 @@ enum rc store_rc(struct store *store, int error)
 		/* Berkeley DB says so too when no page can be cleaned because the disk is full. */
 		if (atomic_load(&store->full))
 			return RC_STORAGE_FULL;
+		if (is_passing(store)) {
+			LOG_WARN("the store had no memory for an operation");
+			return RC_UNAVAILABLE;
+		}
 		break;
 	case DB_PAGE_NOTFOUND:
 	case DB_VERIFY_BAD:
 		store_found_damage(store);
 		break;
 	}
-	if (!atomic_exchange(&store->failed, true))
-		LOG_ERROR("the store has failed and must recover", LOG_STR("error", db_strerror(error)));
-	return RC_STORE;
+	return store_fail(store, error);
 }
 
 bool store_is_damaged(const struct store *store)

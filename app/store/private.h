@@ -57,6 +57,7 @@ struct store {
 	_Atomic bool full;		/* too little space to write */
 	_Atomic bool failed;		/* panic, or a flush that failed: nothing is answered from here on */
 	_Atomic bool damaged;
+	_Atomic unsigned no_memory;	/* operations in a row that found none */
 	_Atomic bool no_space;		/* Berkeley DB could not write, for want of it */
 	_Atomic bool flush_waits;	/* a flush is waiting for space */
 
@@ -127,6 +128,8 @@ struct txn_usage {
 
 /* store_rc - the outcome for an error of Berkeley DB; notes a panic, and damage. */
 enum rc store_rc(struct store *store, int error);
+/* store_fail - ERROR cannot be lived with, whatever it is: RC_STORE from here on. */
+enum rc store_fail(struct store *store, int error);
 
 /* store_found_damage - nothing is answered from here on, and the server ends for good. Says what to do, once. */
 void store_found_damage(struct store *store);

@@ -123,7 +123,7 @@ enum rc store_txn_next(struct store_txn *txn, enum store_table table, struct str
 	rc = store_rc(txn->store, cursor->get(cursor, &k, &v, DB_SET_RANGE));
 	*n_key = k.size;
 	closed = store_rc(txn->store, cursor->close(cursor));
-	return rc == RC_OK ? closed : rc;
+	return closed == RC_OK ? rc : closed;
 }
 
 enum rc store_txn_size(struct store_txn *txn, enum store_table table, struct str key, size_t *n)

@@ -44,10 +44,10 @@ static enum rc chunk_try(struct store_scan *scan)
 	k.size = (u_int32_t)scan->n_from;
 	rc = store_rc(scan->store, cursor->get(cursor, &k, &v, DB_SET_RANGE | DB_MULTIPLE_KEY));
 	closed = store_rc(scan->store, cursor->close(cursor));
-	if (rc != RC_OK)
-		return rc;
+	if (closed != RC_OK || rc != RC_OK)
+		return closed != RC_OK ? closed : rc;
 	DB_MULTIPLE_INIT(scan->position, &v);
-	return closed;
+	return RC_OK;
 }
 
 /* A chunk; a larger one at once when not even one row has room. */
