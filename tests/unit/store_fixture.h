@@ -25,6 +25,9 @@ struct fixture {
 	struct store *store;
 };
 
+/* Where folders are made; a test that opens its store hundreds of times takes one that is in memory. */
+static const char *fixture_parent = "/tmp";
+
 static inline void fixture_open(struct fixture *f)
 {
 	assert_int_equal(store_open(&f->store, &f->conf), STORE_OPENED);
@@ -34,7 +37,7 @@ static inline void fixture_start(struct fixture *f)
 {
 	memset(f, 0, sizeof *f);
 	log_open("test", LOG_LEVEL_ERROR);
-	snprintf(f->dir, sizeof f->dir, "/tmp/tmakv-test.XXXXXX");
+	snprintf(f->dir, sizeof f->dir, "%s/tmakv-test.XXXXXX", fixture_parent);
 	assert_non_null(mkdtemp(f->dir));
 	conf_defaults(&f->conf);
 	free(f->conf.data_dir);
