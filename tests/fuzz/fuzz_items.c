@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		struct items_place place = items_place(items);
 
 		count++;
-		assert(item.n != 0 && item.n <= MAX);
+		assert(item.n <= MAX);
 		assert(place.number == count && place.line >= before.line);
 		assert(item.n <= n && memmem(p, n, item.p, item.n) != NULL);
 		before = place;

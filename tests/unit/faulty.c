@@ -560,6 +560,16 @@ static int collect(void)
 	return commit(collect_apply, &slice);
 }
 
+/* As the sweeper would in the end; else the store grows with each round. */
+static void collect_rest(void)
+{
+	struct sweep_slice slice = { .arg = app.kv, .rows = 1000 };
+
+	do
+		assert_int_equal(commit(collect_apply, &slice), 200);
+	while (slice.more);
+}
+
 static int sweep_recent(void)
 {
 	struct sweep_slice slice = { .arg = app.kv, .rows = 10 };
@@ -635,18 +645,18 @@ const struct deed faulty_deeds[] = {
 	{ "jwks", NULL, jwks, NULL, 200, false, { { NULL } } },
 	{ "put", NULL, put_small, NULL, 200, true, { { "one", "\"old\"", "\"new\"" } } },
 	{ "put, a key that is not there", NULL, put_small, NULL, 200, true, { { "one", NULL, "\"new\"" } } },
-	{ "put large", NULL, put_large, NULL, 200, true, { { "large", "old", "large b" } } },
-	{ "put large over large", NULL, put_large, NULL, 200, true, { { "large", "large a", "large b" } } },
+	{ "put large", NULL, put_large, collect_rest, 200, true, { { "large", "old", "large b" } } },
+	{ "put large over large", NULL, put_large, collect_rest, 200, true, { { "large", "large a", "large b" } } },
 	{ "put with metadata and a time to live", NULL, put_form, NULL, 200, true, { { "one", "old", "new" } } },
 	{ "delete", NULL, delete_one_key, NULL, 200, true, { { "one", "old", NULL } } },
-	{ "delete large", NULL, delete_large, NULL, 200, true, { { "large", "large a", NULL } } },
+	{ "delete large", NULL, delete_large, collect_rest, 200, true, { { "large", "large a", NULL } } },
 	{ "bulk put", NULL, bulk_put, NULL, 200, true, { { "one", "old", "new" }, { "two", "old", "new" } } },
 	{ "bulk delete", NULL, bulk_delete, NULL, 200, true, { { "one", "old", NULL }, { "two", "old", NULL } } },
 	{ "create a namespace", NULL, create_namespace, forget_another, 200, true, { { NULL } } },
 	{ "rename a namespace", make_doomed, rename_namespace, forget_doomed, 200, true, { { NULL } } },
 	{ "delete a namespace", make_doomed, delete_namespace, forget_doomed, 200, true, { { NULL } } },
 	{ "sweep", put_expired, sweep, NULL, 200, true, { { "expired", NULL, NULL } } },
-	{ "collect garbage", leave_garbage, collect, NULL, 200, true, { { "gone", NULL, NULL } } },
+	{ "collect garbage", leave_garbage, collect, collect_rest, 200, true, { { "gone", NULL, NULL } } },
 	{ "sweep recent answers", NULL, sweep_recent, NULL, 200, true, { { NULL } } },
 	{ "reap a project", put_reaped, reap, reap_rest, 200, true, { { NULL } } },
 };
