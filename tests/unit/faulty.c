@@ -315,7 +315,8 @@ bool faulty_check(const struct deed *deed, int status)
 	good = keys_agree(deed, status);
 	if (deed->finish != NULL)
 		deed->finish();
-	return good & projects_agree() & (!deed->writes || tables_agree());
+	good = projects_agree() && good;
+	return (!deed->writes || tables_agree()) && good;
 }
 
 /* ---- deeds: reading ---- */
@@ -629,6 +630,7 @@ static void reap_rest(void)
 	assert_int_equal(commit(forget_expiry, NULL), 200);
 }
 
+#define NOTHING { NULL, NULL, NULL }
 #define ONE { "one", "\"old\"", "\"old\"" }
 const struct deed faulty_deeds[] = {
 	{ "get", NULL, get_small, NULL, 200, false, { ONE } },
@@ -641,8 +643,8 @@ const struct deed faulty_deeds[] = {
 	{ "list", NULL, list_keys, NULL, 200, false, { ONE } },
 	{ "list at the REST door", NULL, list_rest, NULL, 200, false, { { "large", NULL, NULL }, ONE, { "two", "old", "old" } } },
 	{ "bulk get", NULL, bulk_get, NULL, 200, false, { { "one", "old", "old" }, { "two", "old", "old" } } },
-	{ "validate", NULL, sign_in, NULL, 200, false, { { NULL } } },
-	{ "jwks", NULL, jwks, NULL, 200, false, { { NULL } } },
+	{ "validate", NULL, sign_in, NULL, 200, false, { NOTHING } },
+	{ "jwks", NULL, jwks, NULL, 200, false, { NOTHING } },
 	{ "put", NULL, put_small, NULL, 200, true, { { "one", "\"old\"", "\"new\"" } } },
 	{ "put, a key that is not there", NULL, put_small, NULL, 200, true, { { "one", NULL, "\"new\"" } } },
 	{ "put large", NULL, put_large, collect_rest, 200, true, { { "large", "old", "large b" } } },
@@ -652,13 +654,13 @@ const struct deed faulty_deeds[] = {
 	{ "delete large", NULL, delete_large, collect_rest, 200, true, { { "large", "large a", NULL } } },
 	{ "bulk put", NULL, bulk_put, NULL, 200, true, { { "one", "old", "new" }, { "two", "old", "new" } } },
 	{ "bulk delete", NULL, bulk_delete, NULL, 200, true, { { "one", "old", NULL }, { "two", "old", NULL } } },
-	{ "create a namespace", NULL, create_namespace, forget_another, 200, true, { { NULL } } },
-	{ "rename a namespace", make_doomed, rename_namespace, forget_doomed, 200, true, { { NULL } } },
-	{ "delete a namespace", make_doomed, delete_namespace, forget_doomed, 200, true, { { NULL } } },
+	{ "create a namespace", NULL, create_namespace, forget_another, 200, true, { NOTHING } },
+	{ "rename a namespace", make_doomed, rename_namespace, forget_doomed, 200, true, { NOTHING } },
+	{ "delete a namespace", make_doomed, delete_namespace, forget_doomed, 200, true, { NOTHING } },
 	{ "sweep", put_expired, sweep, NULL, 200, true, { { "expired", NULL, NULL } } },
 	{ "collect garbage", leave_garbage, collect, collect_rest, 200, true, { { "gone", NULL, NULL } } },
-	{ "sweep recent answers", NULL, sweep_recent, NULL, 200, true, { { NULL } } },
-	{ "reap a project", put_reaped, reap, reap_rest, 200, true, { { NULL } } },
+	{ "sweep recent answers", NULL, sweep_recent, NULL, 200, true, { NOTHING } },
+	{ "reap a project", put_reaped, reap, reap_rest, 200, true, { NOTHING } },
 };
 const size_t faulty_n_deeds = sizeof faulty_deeds / sizeof faulty_deeds[0];
 
@@ -693,7 +695,7 @@ static void open_all(void)
 static void close_all(void)
 {
 	front_close();
-	pool_drain(pool, 0);
+	pool_drain(pool, 0, true);
 	assert_true(pool_join(pool, ANSWER_WAIT_MS));
 	pool_close(pool);
 	close(listener);

@@ -51,7 +51,7 @@ void __libc_free(void *p);
 /* When there is no time for all: the first of a deed, and then fewer and fewer; of the very first whether something leaks. */
 enum { LEAKS = 6, FIRST = 30, STEP = 5 };
 
-enum { ROUNDS = 2, MANY_ROUNDS = 24, MOST_ALLOCATIONS = 5000 };
+enum { ROUNDS = 2, MANY_ROUNDS = 60, MOST_ALLOCATIONS = 5000 };
 
 static _Atomic bool armed;
 static _Atomic long left;		/* allocations that still succeed */
