@@ -9,6 +9,8 @@
  *     MICROSECONDS kill     the server process was killed: nobody may see an error, and there may be no
  *                           answers for MS at most (default 1000, 0: as long as it takes); for three
  *                           times that after one kill in twenty, because machines have other things to do
+ *     MICROSECONDS cut      the power was cut: likewise, but for requests that saw three cuts, when the front server
+ *                           has no tries left. Gaps are shown, and not judged
  *     MICROSECONDS restart  asked to restart: nobody may see an error
  *     MICROSECONDS gone     nobody listens any more: errors are to be expected ...
  *     MICROSECONDS back     ... up to here, and a second more for what had begun before
@@ -25,7 +27,8 @@
 #include "check.h"
 #include "crash_check.h"
 
-enum { MARKS_MAX = 4096, SHOWN_MAX = 30, GRACE_US = 1000000, GAP_WINDOW_US = 1000000 };
+enum { MARKS_MAX = 4096, SHOWN_MAX = 30, GRACE_US = 1000000, GAP_WINDOW_US = 1000000,
+       TRIES = 4 };	/* of the front server: two upstreams, two each (nginx/tmakv-http.conf) */
 
 struct mark {
 	uint64_t at_us;
@@ -78,14 +81,18 @@ size_t check_all(const struct events *events, check_report *report, void *arg)
 
 /* --- errors --- */
 
-/* Whether nobody could answer it: it was under way while nobody listened. */
+/* Whether nobody could answer it: it was under way while nobody listened, or while cut followed on cut. */
 static bool is_excused(const struct marks *marks, const struct event *event)
 {
 	uint64_t gone_us = UINT64_MAX;
+	size_t cuts = 0;
 
 	for (size_t i = 0; i < marks->n; i++) {
 		if (strcmp(marks->at[i].word, "gone") == 0)
 			gone_us = marks->at[i].at_us;
+		else if (strcmp(marks->at[i].word, "cut") == 0 && marks->at[i].at_us >= event->start_us &&
+			 marks->at[i].at_us <= event->end_us && ++cuts == TRIES - 1)
+			return true;
 		else if (strcmp(marks->at[i].word, "back") == 0) {
 			if (event->end_us >= gone_us && event->start_us <= marks->at[i].at_us + GRACE_US)
 				return true;
@@ -178,20 +185,21 @@ static uint64_t longest_silence(const uint64_t *us, size_t n, uint64_t from, uin
 }
 
 /*
- * How many kills too many after which service was not back in time: nobody was answered for longer than
- * LIMIT_US, or three times that for one in twenty.
+ * How many marks of this WORD too many after which service was not back in time: nobody was answered for longer
+ * than LIMIT_US (0: as long as it takes), or three times that for one in twenty.
  */
-static size_t gaps_judge(const struct events *events, const struct marks *marks, uint64_t limit_us)
+static size_t gaps_judge(const struct events *events, const struct marks *marks, const char *word, uint64_t limit_us)
 {
 	uint64_t gaps[MARKS_MAX], *us[2];
 	size_t n_us[2], n = 0, late = 0, very_late = 0;
+	char title[64];
 
 	us[0] = answer_times(events, GET, &n_us[0]);
 	us[1] = answer_times(events, PUT, &n_us[1]);
 	for (size_t i = 0; i < marks->n; i++) {
 		uint64_t at = marks->at[i].at_us, until = i + 1 < marks->n ? marks->at[i + 1].at_us : at + GAP_WINDOW_US;
 
-		if (strcmp(marks->at[i].word, "kill") != 0)
+		if (strcmp(marks->at[i].word, word) != 0)
 			continue;
 		gaps[n] = 0;
 		for (int k = 0; k < 2; k++) {
@@ -209,7 +217,8 @@ static size_t gaps_judge(const struct events *events, const struct marks *marks,
 	}
 	free(us[0]);
 	free(us[1]);
-	print_times("kills, and how long nobody was answered", gaps, n);
+	snprintf(title, sizeof title, "%ss, and how long nobody was answered", word);
+	print_times(title, gaps, n);
 	return late <= n / 20 ? very_late : late;
 }
 
@@ -257,7 +266,7 @@ int main(int argc, char **argv)
 	unknown = check_all(&events, show, &faults);
 	errors = errors_count(&events, &marks);
 	print_latency(&events);
-	late = gaps_judge(&events, &marks, gap_ms * 1000);
+	late = gaps_judge(&events, &marks, "kill", gap_ms * 1000) + gaps_judge(&events, &marks, "cut", 0);
 	printf("%zu events: %zu faults, %zu errors, %zu times late; writes of unknown outcome: %zu\n",
 	       events.n, faults, errors, late, unknown);
 	free(events.at);

@@ -3,27 +3,37 @@
 # anybody was shown is taken back, no write counts twice, and clients wait instead of seeing errors.
 #
 # A load (crash_load) writes down every answer while this script kills; crash_check then says whether the
-# answers go together, and crash_audit whether the tables do. Four runs: kills; kills with a disk that is
-# slow and forgets what was not synced (slow_sync.c); restarts that are asked for; the supervisor killed.
+# answers go together, and crash_audit whether the tables do. The runs:
+#   kills        the server process, at random moments
+#   cuts         the power, at random moments: a disk (disk.h) that loses, reorders and tears what was not synced
+#   first        the power, while a server starts for the first time
+#   restarts     that are asked for
+#   supervisor   killed
 #
 # From outside:
-#   TMAKV_CRASH_KILLS    kills of each of the first two runs (default 20)
-#   TMAKV_CRASH_SYNC_MS  how slow that disk is (default 4)
+#   TMAKV_CRASH_RUNS     which runs (default: those above)
+#   TMAKV_CRASH_KILLS    how many kills (default 12)
 #   TMAKV_CRASH_GAP_MS   for how long there may be no answer after a kill (default 1000; 0: as long as it takes)
-#   TMAKV_CRASH_RUNS     which runs (default "kills power restarts supervisor")
+#   TMAKV_CRASH_CUTS     how many cuts (default 12)
+#   TMAKV_CRASH_CUT_OPS  after about so many operations on the disk (default 600)
+#   TMAKV_CRASH_SYNC_MS  how slow that disk is (default 4)
+#   TMAKV_CRASH_SEED     which moments and losses (default: others each time)
 . "$(dirname "$0")/../lib.sh"
 export LC_ALL=C	# EPOCHREALTIME with a point in it
 
-kills=${TMAKV_CRASH_KILLS:-20}
+kills=${TMAKV_CRASH_KILLS:-12}
+cuts=${TMAKV_CRASH_CUTS:-12}
+cut_ops=${TMAKV_CRASH_CUT_OPS:-600}
 sync_ms=${TMAKV_CRASH_SYNC_MS:-4}
 gap_ms=${TMAKV_CRASH_GAP_MS:-1000}
-runs=${TMAKV_CRASH_RUNS:-kills power restarts supervisor}
+seed=${TMAKV_CRASH_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+runs=${TMAKV_CRASH_RUNS:-kills first cuts restarts supervisor}
 tools=$top_builddir/tests/crash
-slow_sync=$tools/slow_sync.so
-load_s=$((kills * 5 + 60))	# the load ends by itself, should this script not be there to end it
-load_pid='' events='' n_images=0
+disk=$tools/disk.so
+load_s=$(((kills + cuts) * 5 + 120))	# the load ends by itself, should this script not be there to end it
+load_pid='' events='' n_images=0 disk_state='' n_disks=0
 
-for file in crash_load crash_check crash_audit slow_sync.so; do
+for file in crash_load crash_check crash_audit disk.so; do
 	[ -e "$tools/$file" ] || broken "$tools/$file is not built"
 done
 
@@ -158,13 +168,65 @@ run_kills() {
 	judge -g "$gap_ms"
 }
 
-run_power() {
-	it "loses nothing to $kills kills when syncs are slow and what is not synced is lost"
-	WRAP="env LD_PRELOAD=$slow_sync SLOW_SYNC_MS=$sync_ms SLOW_SYNC_KEEP=1" begin
+# disk_make [SETTING=VALUE...] - the next servers' data lie on a disk that can lose its power: settings of disk.h.
+disk_make() {
+	n_disks=$((n_disks + 1))
+	disk_state=$work/disk.$n_disks
+	mkdir -p "$disk_state" "$work/data"
+	chmod 700 "$work/data"
+	touch "$disk_state/calm"
+	# shellcheck disable=SC2034 # goes before tmakvd
+	WRAP="env LD_PRELOAD=$disk DISK_DIR=$work/data DISK_STATE=$disk_state DISK_SEED=$((seed + n_disks)) $*"
+}
+
+count_cuts() {
+	local n
+	n=$(cat "$disk_state/cuts" 2>/dev/null | wc -l)
+	printf %s "$n"
+}
+
+# cut_often N - the disk does it; back when the server that follows the last one serves.
+cut_often() {
+	local n=0 before end=$((SECONDS + wait_s))
+	rm "$disk_state/calm"
+	while [ "$n" -lt "$1" ]; do
+		sleep 0.05
+		has_ended "$tmakvd_pid" && fail "the supervisor gave up"
+		before=$n
+		n=$(count_cuts)
+		[ "$n" = "$before" ] || end=$((SECONDS + wait_s))
+		[ $SECONDS -lt $end ] || fail "no cut for $wait_s s, after $n (seed $seed)"
+	done
+	touch "$disk_state/calm"
+	until_true server_answers || fail "no server after the last cut (seed $seed)"
+	cut -d ' ' -f 1,2 "$disk_state/cuts" >>"$events/marks"
+}
+
+run_cuts() {
+	it "loses nothing to $cuts power cuts (seed $seed)"
+	disk_make DISK_CUT="$cut_ops" DISK_SYNC_MS="$sync_ms"
+	begin
 	# Writers wait most of the time, so there is room for more reads of what is not synced yet.
-	load_begin power -p 2000
-	kill_often "$kills"
-	judge -g "$gap_ms"
+	load_begin cuts -p 2000
+	cut_often "$cuts"
+	judge -g 0
+	unset WRAP
+}
+
+# Before there is anything to lose: files are made, renamed, and gone again.
+run_first() {
+	local i
+	it "starts for the first time although the power is cut (seed $seed)"
+	for ((i = 1; i <= (cuts + 1) / 2; i++)); do
+		disk_make DISK_CUT=100 DISK_LIVES=1
+		rm "$disk_state/calm"
+		start_server "${settings[@]}"
+		make_project "first-$i"
+		stop_server || fail "the server did not end well"
+		audit "$work/data"
+		rm -rf "$work/data"
+	done
+	unset WRAP
 }
 
 run_restarts() {
