@@ -3,6 +3,8 @@
  *
  * What is known at a moment comes from the answers that had arrived by then, whoever got them:
  *   - a newest version (`floor`): no later answer may show an older one;
+ *   - a write that was over (`put_us`): nor a value that had been there before it began. Bulk calls are not
+ *     told versions, so this is what holds for them until somebody has seen their values;
  *   - a moment at which the key was there (`present`): it can be missing later only if a delete may have
  *     run since, or its time was up;
  *   - a moment at which it was missing (`absent`): what was already there by then cannot be seen again.
@@ -92,7 +94,7 @@ static void *get_memory(size_t n, size_t size)
 
 /* --- spans --- */
 
-static struct spans spans_make(const struct history *h, enum what what)
+static struct spans spans_make(const struct history *h, bool (*is_one)(const struct event *))
 {
 	struct spans spans = { get_memory(h->n, sizeof *spans.at), get_memory(h->n, sizeof *spans.reach), 0 };
 	uint64_t reach = 0;
@@ -100,7 +102,7 @@ static struct spans spans_make(const struct history *h, enum what what)
 	for (size_t i = 0; i < h->n; i++) {
 		const struct event *event = &h->events[i];
 
-		if (event->what != what || event_outcome(event) == REFUSED)
+		if (!is_one(event) || event_outcome(event) == REFUSED)
 			continue;
 		if (end_of(event) > reach)
 			reach = end_of(event);
@@ -190,7 +192,7 @@ static void puts_collect(struct history *h)
 		const struct event *event = &h->events[i];
 		struct put *put = &h->puts[h->n_puts];
 
-		if (event->what != PUT)
+		if (!event_is_put(event))
 			continue;
 		*put = (struct put){ event, event_outcome(event), 0, 0, NEVER };
 		if (put->outcome == HAPPENED) {
@@ -248,11 +250,12 @@ struct known {
 	uint64_t floor;			/* newest version; 0: none yet */
 	const struct event *floor_event;
 	uint64_t present_us, absent_us;	/* began not before; 0: never */
+	uint64_t put_us;		/* the last write that is over began then; 0: none is */
 };
 
 static bool says_present(const struct event *event)
 {
-	return event->status == 200 && (event->what == PUT || event->what == GET || event->what == LISTED);
+	return event->status == 200 && (event_is_put(event) || event->what == GET || event->what == LISTED);
 }
 
 static bool says_absent(const struct event *event)
@@ -260,6 +263,7 @@ static bool says_absent(const struct event *event)
 	switch (event->what) {
 	case GET:      return event->status == 404;
 	case DELETE:
+	case BULK_DELETE:
 	case UNLISTED: return event->status == 200;
 	default:       return false;
 	}
@@ -274,6 +278,8 @@ static void known_add(struct known *known, const struct event *event)
 			known->floor = event->version;
 			known->floor_event = event;
 		}
+		if (event_is_put(event) && event->start_us > known->put_us)
+			known->put_us = event->start_us;
 	}
 	if (says_absent(event) && event->start_us > known->absent_us)
 		known->absent_us = event->start_us;
@@ -316,6 +322,8 @@ static void value_judge(const struct history *h, const struct known *known, cons
 		fault(h, FAULT_WENT_BACK, event, told(known->floor_event, text));
 	if (put == NULL)
 		return;
+	if (put->known_us < known->put_us && event->version >= known->floor)
+		fault(h, FAULT_WENT_BACK, event, "a write that began when it was there was over");
 	if (put->known_us < known->absent_us)
 		fault(h, FAULT_CAME_BACK, event, "it had been there, and gone, before");
 	if (must_have_expired(put, event))
@@ -343,7 +351,7 @@ static void judge(const struct history *h, const struct known *known, const stru
 	else if (event->what == LISTED && event->status == 200 &&
 		 !spans_touch(&h->put_spans, known->absent_us, event->end_us))
 		fault(h, known->absent_us != 0 ? FAULT_CAME_BACK : FAULT_INVENTED, event, NULL);
-	else if (event->what != DELETE && says_absent(event))
+	else if (!event_is_delete(event) && says_absent(event))
 		absence_judge(h, known, event);
 }
 
@@ -361,24 +369,66 @@ static void answers_judge(const struct history *h)
 
 /* --- the counter --- */
 
-/* How many writes of unknown outcome lie between two known ones when the counter went on; -1: it did not. */
-static int64_t unknown_between(const struct history *h, const struct put *before, const struct put *put)
+/*
+ * How many writes that are not in order lie between two that are; *RESET: there may have been a delete,
+ * behind which the counter began again. -1: it did not go on.
+ */
+static int64_t between(const struct history *h, const struct put *before, const struct put *put, bool *reset)
 {
 	uint64_t base = before == NULL ? 0 : before->writes;
-	bool reset = before != NULL &&
-		spans_touch(&h->delete_spans, before->event->start_us, end_of(put->event));
-	bool certain = reset && spans_contain(&h->delete_spans, before->known_us, put->event->start_us);
+	bool certain;
 
+	*reset = before != NULL &&
+		 spans_touch(&h->delete_spans, before->event->start_us, end_of(put->event));
+	certain = *reset && spans_contain(&h->delete_spans, before->known_us, put->event->start_us);
 	if (!certain && put->writes > base)
 		return (int64_t)(put->writes - base - 1);
-	return reset && put->writes > 0 ? (int64_t)put->writes - 1 : -1;
+	return *reset && put->writes > 0 ? (int64_t)put->writes - 1 : -1;
+}
+
+/*
+ * Of the writes that happened and whose version nobody has seen: how many lie between two others for certain
+ * (*LEAST), and how many may.
+ */
+static int64_t told_between(const struct history *h, const struct put *before, const struct put *put, int64_t *least)
+{
+	uint64_t known_us = before == NULL ? 0 : before->known_us, start_us = before == NULL ? 0 : before->event->start_us;
+	int64_t most = 0;
+
+	*least = 0;
+	for (size_t i = 0; i < h->n_puts; i++) {
+		const struct event *event = h->puts[i].event;
+
+		if (h->puts[i].version != 0 || h->puts[i].outcome != HAPPENED)
+			continue;
+		most += event->end_us > start_us && event->start_us < put->known_us;
+		*least += event->start_us > known_us && event->end_us < put->event->start_us;
+	}
+	return most;
+}
+
+/* *UNKNOWN: the writes of which nobody knows, as many as are left. */
+static void count_judge(const struct history *h, const struct put *before, const struct put *put, int64_t *unknown)
+{
+	bool reset;
+	int64_t n = between(h, before, put, &reset), least, most = told_between(h, before, put, &least);
+	char text[128];
+
+	if (reset || before == NULL)
+		least = 0;
+	if (n < least || n > most + *unknown) {
+		snprintf(text, sizeof text, "before it %" PRIu64 ", and at least %" PRId64 ", at most %" PRId64
+			 " writes in between", before == NULL ? 0 : before->writes, least, most + *unknown);
+		fault(h, FAULT_COUNTED, put->event, text);
+	} else if (n > most) {
+		*unknown -= n - most;
+	}
 }
 
 /* X-KV-Writes over all known writes in their order. Answers the writes that remain unknown. */
 static size_t counter_judge(const struct history *h)
 {
 	struct put *order = get_memory(h->n_puts, sizeof *order);
-	const struct put *before = NULL;
 	int64_t unknown = 0;
 	size_t n = 0;
 
@@ -389,17 +439,8 @@ static size_t counter_judge(const struct history *h)
 			unknown += h->puts[i].outcome == UNKNOWN;
 	}
 	qsort(order, n, sizeof *order, by_version);
-	for (size_t i = 0; i < n; before = &order[i++]) {
-		int64_t between = unknown_between(h, before, &order[i]);
-		char text[96];
-
-		snprintf(text, sizeof text, "before it %" PRIu64 ", and %" PRId64 " writes that nobody knows of",
-			 before == NULL ? 0 : before->writes, unknown);
-		if (between < 0 || between > unknown)
-			fault(h, FAULT_COUNTED, order[i].event, text);
-		else
-			unknown -= between;
-	}
+	for (size_t i = 0; i < n; i++)
+		count_judge(h, i == 0 ? NULL : &order[i - 1], &order[i], &unknown);
 	free(order);
 	return (size_t)unknown;
 }
@@ -416,8 +457,8 @@ size_t check_key(const struct event *events, size_t n, check_report *report, voi
 		h.by_end[i] = &events[i];
 	}
 	qsort(h.by_end, n, sizeof *h.by_end, by_end);
-	h.put_spans = spans_make(&h, PUT);
-	h.delete_spans = spans_make(&h, DELETE);
+	h.put_spans = spans_make(&h, event_is_put);
+	h.delete_spans = spans_make(&h, event_is_delete);
 	puts_collect(&h);
 	values_learn(&h);
 	answers_judge(&h);

@@ -131,7 +131,7 @@ static size_t errors_count(const struct events *events, const struct marks *mark
 		}
 	}
 	for (int what = 0; what < WHAT__COUNT; what++)
-		printf("%-9s %8zu answered, %zu not waited for, %zu errors, %zu errors while nobody was there\n",
+		printf("%-11s %8zu answered, %zu not waited for, %zu errors, %zu errors while nobody was there\n",
 		       event_word((enum what)what), good[what], left[what], bad[what], excused[what]);
 	return sum;
 }

@@ -1,10 +1,11 @@
 /*
  * crash_load.c - a modest load that writes down what it was told.
  *
- *     crash_load -s SOCKET -t TOKENS -o DIRECTORY -d SECONDS [-p PAUSE_US]
+ *     crash_load -s SOCKET -t TOKENS -o DIRECTORY -b PATH -d SECONDS [-p PAUSE_US]
  *     crash_load -s SOCKET -t TOKENS -o DIRECTORY -f
  *
- * TOKENS is a file: the API key in the first line, a user's session token in each further one.
+ * TOKENS is a file: the API key in the first line, a user's session token in each further one. PATH is
+ * that of the project's namespace at the REST door, where bulk calls go.
  * A thread is one client with one connection, who pauses between two requests, and one file of events
  * in DIRECTORY. Nothing is asked twice here: whether the front server does it is what is tested.
  * It ends after SECONDS, or at SIGTERM.
@@ -35,15 +36,21 @@ enum {
 	GET_TRIES = 100,
 	LEFT_KEYS = 2,			/* keys whose writers often leave before they are answered */
 	PATIENCE_US = 4000,		/* and how soon, at most */
+	BULK_KEYS = 96,			/* keys that one thread puts and deletes in bulk; */
+	BULK_ITEMS = 90,		/* so many at once, at most: more than one slice of the server's */
+	BULK_BODY = 2 << 20,
+	BULK_PAUSE_US = 100000,		/* they write much at once */
+	STATUS_NOT_ALL = 599,		/* in place of 200 when the answer says that some were not done */
 	FINAL_THREADS = 4
 };
 
 /* How many threads of each kind. */
-enum { DISTINCT = 4, COUNTERS = 3, HOT = 3, FLIPPERS = 2, SHARERS = 3, LEAVERS = 2, READERS = 8, LISTERS = 2 };
+enum { DISTINCT = 4, COUNTERS = 3, HOT = 3, FLIPPERS = 2, SHARERS = 3, LEAVERS = 2, BULKERS = 2, READERS = 8, LISTERS = 2 };
 
 struct load {
 	const char *socket;
 	const char *directory;
+	const char *rest;			/* the path of the project's namespace */
 	char tokens[TOKENS_MAX][TOKEN_MAX];
 	unsigned n_tokens;
 	unsigned pause_us;
@@ -218,6 +225,133 @@ static void leave_turn(struct thread *t)
 	t->leaves = false;
 }
 
+/* --- many at once --- */
+
+/* VALUE, as a JSON string. Answers the length. */
+static size_t quote(const char *value, size_t n, char *out)
+{
+	char *p = out;
+
+	*p++ = '"';
+	for (size_t i = 0; i < n; i++) {
+		if (value[i] == '"')
+			*p++ = '\\';
+		*p++ = value[i];
+	}
+	*p++ = '"';
+	return (size_t)(p - out);
+}
+
+/* How it went as a whole is how it went for each item; one that is not counted as done is an error. */
+static void ask_bulk(struct thread *t, const char *method, const char *what, const char *body, size_t n,
+		     struct event *items, size_t n_items)
+{
+	struct answer answer;
+	char path[256], done[48];
+	uint64_t start_us = wall_us();
+
+	snprintf(path, sizeof path, "%s/%s", t->load->rest, what);
+	client_ask(&t->client, method, path, t->load->tokens[0], body, n, &answer);
+	snprintf(done, sizeof done, "\"successful_key_count\":%zu,", n_items);
+	if (answer.status == 200 && strstr(answer.body, done) == NULL)
+		answer.status = STATUS_NOT_ALL;
+	for (size_t i = 0; i < n_items; i++) {
+		items[i].start_us = start_us;
+		items[i].end_us = wall_us();
+		items[i].status = answer.status;
+		write_down(t, &items[i]);
+	}
+}
+
+static size_t bulk_item(const struct event *item, char *out)
+{
+	char value[VALUE_MAX];
+	size_t n_value = value_make(item->value, value), n = (size_t)sprintf(out, "{\"key\":\"%s\",\"value\":", item->key);
+
+	n += quote(value, n_value, out + n);
+	if (item->ttl_s != 0)
+		n += (size_t)sprintf(out + n, ",\"expiration_ttl\":%u", item->ttl_s);
+	n += (size_t)sprintf(out + n, "},");
+	return n;
+}
+
+/* The thread's next value, or the next large one. */
+static struct value_id next_value(struct thread *t, bool large)
+{
+	struct value_id value = { t->writer, ++t->number };
+
+	while (large && !value_is_large(value))
+		value.number = ++t->number;
+	return value;
+}
+
+/*
+ * A stretch of the thread's keys, and sometimes one that nobody writes again and that expires soon. With a LARGE
+ * value in the middle the server has stored what comes before long before it answers.
+ */
+static void bulk_put(struct thread *t, unsigned from, unsigned n_items, bool large)
+{
+	struct event items[BULK_ITEMS];
+	char *body = malloc(BULK_BODY + 2 * VALUE_MAX);
+	size_t n = 1, n_done = 0;
+
+	if (body == NULL)
+		abort();
+	body[0] = '[';
+	for (; n_done < n_items && n < BULK_BODY; n_done++) {
+		struct event *item = &items[n_done];
+
+		*item = (struct event){ .what = BULK_PUT, .value = next_value(t, large && n_done == n_items / 2) };
+		if (n_done == 0 && t->number % 3 == 0) {
+			snprintf(item->key, sizeof item->key, "e/%u/%u", t->index, t->number);
+			item->ttl_s = SHORT_TTL_S;
+		} else {
+			snprintf(item->key, sizeof item->key, "b/%u/%02u", t->index, (from + (unsigned)n_done) % BULK_KEYS);
+			item->ttl_s = t->number % 5 == 0 ? LONG_TTL_S : 0;
+		}
+		n += bulk_item(item, body + n);
+	}
+	body[n - 1] = ']';
+	ask_bulk(t, "PUT", "bulk", body, n, items, n_done);
+	free(body);
+}
+
+static void bulk_delete(struct thread *t, unsigned from, unsigned n_items)
+{
+	struct event items[BULK_ITEMS];
+	char body[BULK_ITEMS * 32];
+	size_t n = 1;
+
+	body[0] = '[';
+	for (unsigned i = 0; i < n_items; i++) {
+		items[i] = (struct event){ .what = BULK_DELETE };
+		snprintf(items[i].key, sizeof items[i].key, "b/%u/%02u", t->index, (from + i) % BULK_KEYS);
+		n += (size_t)sprintf(body + n, "\"%s\",", items[i].key);
+	}
+	body[n - 1] = ']';
+	if (random_below(t, 2) == 0)
+		ask_bulk(t, "DELETE", "bulk", body, n, items, n_items);
+	else
+		ask_bulk(t, "POST", "bulk/delete", body, n, items, n_items);
+}
+
+/* And single writes behind them, which are told the counter. */
+static void bulk_turn(struct thread *t)
+{
+	unsigned from = random_below(t, BULK_KEYS), n_items = 1 + random_below(t, random_below(t, 4) == 0 ? BULK_ITEMS : 20);
+	char key[24];
+
+	if (random_below(t, 4) == 0)
+		bulk_delete(t, from, n_items);
+	else
+		bulk_put(t, from, n_items, random_below(t, 10) == 0);
+	snprintf(key, sizeof key, "b/%u/%02u", t->index, (from + random_below(t, 2)) % BULK_KEYS);
+	put(t, key, 0);
+	usleep(BULK_PAUSE_US);
+}
+
+/* --- reading --- */
+
 /* One of the keys that were written lately, or are being written now. */
 static void recent_key(struct thread *t, char *key, size_t size)
 {
@@ -230,13 +364,15 @@ static void read_turn(struct thread *t)
 {
 	char key[24];
 
-	switch (random_below(t, 8)) {
+	switch (random_below(t, 10)) {
 	case 0:  snprintf(key, sizeof key, "c/%u", random_below(t, COUNTERS)); break;
 	case 1:
 	case 2:  snprintf(key, sizeof key, "hot"); break;
 	case 3:  snprintf(key, sizeof key, "l/%u/%02u", random_below(t, FLIPPERS), random_below(t, FLIP_KEYS)); break;
 	case 4:  snprintf(key, sizeof key, "s/%u", random_below(t, SHARED_KEYS)); break;
 	case 5:  recent_key(t, key, sizeof key); break;
+	case 6:
+	case 7:  snprintf(key, sizeof key, "b/%u/%02u", random_below(t, BULKERS), random_below(t, BULK_KEYS)); break;
 	default: snprintf(key, sizeof key, "v/0/%02u", random_below(t, LEFT_KEYS));
 	}
 	get_or_delete(t, GET, key);
@@ -263,14 +399,15 @@ static void list(struct thread *t, const char *prefix, unsigned n)
 
 static void list_turn(struct thread *t)
 {
+	unsigned which = random_below(t, 8);
 	char prefix[16];
 
-	if (random_below(t, 2) == 0) {
+	if (which < 4) {
 		list(t, "v/0/", LEFT_KEYS);
 		return;
 	}
-	snprintf(prefix, sizeof prefix, "l/%u/", random_below(t, FLIPPERS));
-	list(t, prefix, FLIP_KEYS);
+	snprintf(prefix, sizeof prefix, "%c/%u/", which == 4 ? 'b' : 'l', random_below(t, which == 4 ? BULKERS : FLIPPERS));
+	list(t, prefix, which == 4 ? BULK_KEYS : FLIP_KEYS);
 }
 
 /* --- the end: everything once more --- */
@@ -379,6 +516,7 @@ static const struct kind {
 	{ "flip",     FLIPPERS, flip_turn },
 	{ "share",    SHARERS,  share_turn },
 	{ "leave",    LEAVERS,  leave_turn },
+	{ "bulk",     BULKERS,  bulk_turn },
 	{ "read",     READERS,  read_turn },
 	{ "list",     LISTERS,  list_turn },
 }, final_kinds[] = {
@@ -480,19 +618,21 @@ int main(int argc, char **argv)
 	int c;
 
 	load.pause_us = 4000;
-	while ((c = getopt(argc, argv, "s:t:o:d:p:f")) != -1) {
+	while ((c = getopt(argc, argv, "s:t:o:b:d:p:f")) != -1) {
 		switch (c) {
 		case 's': load.socket = optarg; break;
 		case 't': tokens = optarg; break;
 		case 'o': load.directory = optarg; break;
+		case 'b': load.rest = optarg; break;
 		case 'd': seconds = (unsigned)strtoul(optarg, NULL, 10); break;
 		case 'p': load.pause_us = (unsigned)strtoul(optarg, NULL, 10); break;
 		case 'f': final = true; break;
 		default:  return 64;
 		}
 	}
-	if (load.socket == NULL || load.directory == NULL || final == (seconds != 0) || !tokens_read(&load, tokens)) {
-		fprintf(stderr, "usage: crash_load -s SOCKET -t TOKENS -o DIRECTORY (-d SECONDS [-p PAUSE_US] | -f)\n");
+	if (load.socket == NULL || load.directory == NULL || final == (seconds != 0) || final != (load.rest == NULL) ||
+	    !tokens_read(&load, tokens)) {
+		fprintf(stderr, "usage: crash_load -s SOCKET -t TOKENS -o DIRECTORY (-b PATH -d SECONDS [-p PAUSE_US] | -f)\n");
 		return 64;
 	}
 	signal(SIGTERM, on_signal);

@@ -30,7 +30,7 @@ enum {
 	ZEROS_ONE_IN = 100,		/* writes of nothing but zeros, that count as an operation */
 	RECOVERY_ONE_IN = 4,		/* lives that are short enough to end in recovery; but not three on end, */
 	RECOVERY_OPERATIONS = 200,	/* for a supervisor waits longer and longer then */
-	RECOVERED_OPERATIONS = 1000,
+	RECOVERED_OPERATIONS = 2500,
 	NAMES_ONE_IN = 8,		/* changes of names, behind which the power goes within NAMES_OPERATIONS */
 	NAMES_OPERATIONS = 8,
 	HOLD_POLL_MS = 5

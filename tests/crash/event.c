@@ -16,12 +16,23 @@
 #include "event.h"
 
 static const char *const words[WHAT__COUNT] = {
-	[PUT] = "put", [DELETE] = "delete", [GET] = "get", [LISTED] = "listed", [UNLISTED] = "unlisted"
+	[PUT] = "put", [DELETE] = "delete", [GET] = "get", [LISTED] = "listed", [UNLISTED] = "unlisted",
+	[BULK_PUT] = "bulk-put", [BULK_DELETE] = "bulk-delete"
 };
 
 const char *event_word(enum what what)
 {
 	return words[what];
+}
+
+bool event_is_put(const struct event *event)
+{
+	return event->what == PUT || event->what == BULK_PUT;
+}
+
+bool event_is_delete(const struct event *event)
+{
+	return event->what == DELETE || event->what == BULK_DELETE;
 }
 
 bool event_write(FILE *file, const struct event *e)

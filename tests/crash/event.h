@@ -17,6 +17,7 @@ enum what {
 	PUT, DELETE, GET,
 	LISTED,			/* a list has shown the key */
 	UNLISTED,		/* a list that covers the key has not shown it */
+	BULK_PUT, BULK_DELETE,	/* one item of a bulk call: an event for each, with the call's answer */
 	WHAT__COUNT
 };
 
@@ -29,7 +30,7 @@ struct event {
 	int status;
 	char key[24];
 	struct value_id value;		/* put or got; writer 0: none */
-	uint64_t version, writes;	/* ETag and X-KV-Writes; 0: none */
+	uint64_t version, writes;	/* ETag and X-KV-Writes; 0: none, as for the items of a bulk call */
 	uint32_t ttl_s;			/* 0: for ever */
 	bool torn;			/* got a value that is not whole */
 };
@@ -41,6 +42,9 @@ bool event_write(FILE *file, const struct event *event);
 int event_read(FILE *file, struct event *event);
 
 const char *event_word(enum what what);
+
+bool event_is_put(const struct event *event);
+bool event_is_delete(const struct event *event);
 
 /* All events of some files, in one piece of memory that grows. */
 struct events {

@@ -15,15 +15,16 @@
 #   TMAKV_CRASH_KILLS    how many kills (default 12)
 #   TMAKV_CRASH_GAP_MS   for how long there may be no answer after a kill (default 1000; 0: as long as it takes)
 #   TMAKV_CRASH_CUTS     how many cuts (default 12)
-#   TMAKV_CRASH_CUT_OPS  after about so many operations on the disk (default 600)
+#   TMAKV_CRASH_CUT_OPS  after about so many operations on the disk (default 1200)
 #   TMAKV_CRASH_SYNC_MS  how slow that disk is (default 4)
+#   TMAKV_CRASH_DISK     more settings of that disk (disk.h); with DISK_LIE=log or DISK_LIE=pages it must not pass
 #   TMAKV_CRASH_SEED     which moments and losses (default: others each time)
 . "$(dirname "$0")/../lib.sh"
 export LC_ALL=C	# EPOCHREALTIME with a point in it
 
 kills=${TMAKV_CRASH_KILLS:-12}
 cuts=${TMAKV_CRASH_CUTS:-12}
-cut_ops=${TMAKV_CRASH_CUT_OPS:-600}
+cut_ops=${TMAKV_CRASH_CUT_OPS:-1200}
 sync_ms=${TMAKV_CRASH_SYNC_MS:-4}
 gap_ms=${TMAKV_CRASH_GAP_MS:-1000}
 seed=${TMAKV_CRASH_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
@@ -52,8 +53,9 @@ load_begin() {
 		# shellcheck disable=SC2154 # validate sets it
 		printf '%s\n' "$jwt" >>"$work/tokens"
 	done
+	find_rest
 	shift
-	"$tools/crash_load" -s "$work/f" -t "$work/tokens" -o "$events" -d "$load_s" "$@" &
+	"$tools/crash_load" -s "$work/f" -t "$work/tokens" -o "$events" -b "$rest_path" -d "$load_s" "$@" &
 	load_pid=$!
 	sleep 0.5
 }
@@ -176,7 +178,7 @@ disk_make() {
 	chmod 700 "$work/data"
 	touch "$disk_state/calm"
 	# shellcheck disable=SC2034 # goes before tmakvd
-	WRAP="env LD_PRELOAD=$disk DISK_DIR=$work/data DISK_STATE=$disk_state DISK_SEED=$((seed + n_disks)) $*"
+	WRAP="env LD_PRELOAD=$disk DISK_DIR=$work/data DISK_STATE=$disk_state DISK_SEED=$((seed + n_disks)) $* ${TMAKV_CRASH_DISK:-}"
 }
 
 count_cuts() {

@@ -67,6 +67,37 @@ static const struct {
 	  "30 40 put k 1.2 429 0 0 0 0\n"
 	  "50 60 put k 1.3 200 110 2 0 0\n" },
 
+	{ "a bulk call, seen and counted", NO_FAULT, 0,
+	  "10 20 put b 1.1 200 100 1 0 0\n"
+	  "30 40 bulk-put b 2.1 200 0 0 0 0\n"
+	  "50 60 get b 2.1 200 105 2 0 0\n"
+	  "70 80 put b 1.2 200 110 3 0 0\n"
+	  "90 95 bulk-delete b 0.0 200 0 0 0 0\n"
+	  "96 97 get b 0.0 404 0 0 0 0\n" },
+	{ "a bulk call that only the counter tells of", NO_FAULT, 0,
+	  "10 20 put b 1.1 200 100 1 0 0\n"
+	  "30 40 bulk-put b 2.1 200 0 0 0 0\n"
+	  "70 80 put b 1.2 200 110 3 0 0\n" },
+	{ "a bulk call that a delete took away unseen", NO_FAULT, 0,
+	  "30 40 bulk-put b 2.1 200 0 0 0 0\n"
+	  "50 60 bulk-delete b 0.0 200 0 0 0 0\n"
+	  "70 80 put b 1.2 200 110 1 0 0\n" },
+	{ "a bulk call without an answer, of which this item never happened", NO_FAULT, 1,
+	  "10 20 put b 1.1 200 100 1 0 0\n"
+	  "30 40 bulk-put b 2.1 502 0 0 0 0\n"
+	  "50 60 get b 1.1 200 100 1 0 0\n"
+	  "70 80 put b 1.2 200 110 2 0 0\n" },
+	{ "a bulk call without an answer, of which this item happened", NO_FAULT, 0,
+	  "10 20 bulk-put b 2.1 0 0 0 0 0\n"
+	  "30 40 bulk-delete b 0.0 0 0 0 0 0\n"
+	  "50 60 get b 2.1 200 105 1 0 0\n"
+	  "70 80 get b 0.0 404 0 0 0 0\n" },
+	{ "a read while a bulk call is under way", NO_FAULT, 0,
+	  "10 20 put b 1.1 200 100 1 0 0\n"
+	  "30 90 bulk-put b 2.1 200 0 0 0 0\n"
+	  "40 50 get b 1.1 200 100 1 0 0\n"
+	  "60 70 get b 2.1 200 105 2 0 0\n" },
+
 	{ "an acknowledged write that is gone", FAULT_LOST, 0,
 	  "10 20 put d 1.1 200 100 1 0 0\n"
 	  "50 60 get d 0.0 404 0 0 0 0\n" },
@@ -139,6 +170,46 @@ static const struct {
 	{ "a value gone before its time", FAULT_LOST, 0,
 	  "1000000 1000020 put k 1.1 200 100 1 9 0\n"
 	  "4100000 4100020 get k 0.0 404 0 0 0 0\n" },
+	{ "an item of an acknowledged bulk call that is gone", FAULT_LOST, 0,
+	  "10 20 bulk-put b 1.1 200 0 0 0 0\n"
+	  "50 60 get b 0.0 404 0 0 0 0\n" },
+	{ "an item of an acknowledged bulk call that the list has not", FAULT_LOST, 0,
+	  "10 20 bulk-put b 1.1 200 0 0 0 0\n"
+	  "50 60 unlisted b 0.0 200 0 0 0 0\n" },
+	{ "an acknowledged bulk call behind which the old value is there", FAULT_WENT_BACK, 0,
+	  "10 20 put b 1.1 200 100 1 0 0\n"
+	  "30 40 bulk-put b 2.1 200 0 0 0 0\n"
+	  "50 60 get b 1.1 200 100 1 0 0\n" },
+	{ "a bulk call whose effect was shown and taken back", FAULT_WENT_BACK, 0,
+	  "10 20 put b 1.1 200 100 1 0 0\n"
+	  "30 40 bulk-put b 2.1 502 0 0 0 0\n"
+	  "50 60 get b 2.1 200 105 2 0 0\n"
+	  "70 80 get b 1.1 200 100 1 0 0\n" },
+	{ "an item of an acknowledged bulk call that the next write did not find", FAULT_COUNTED, 0,
+	  "10 20 put b 1.1 200 100 1 0 0\n"
+	  "30 40 bulk-put b 2.1 200 0 0 0 0\n"
+	  "50 60 put b 1.2 200 110 2 0 0\n" },
+	{ "a bulk call that was counted twice", FAULT_COUNTED, 0,
+	  "10 20 put b 1.1 200 100 1 0 0\n"
+	  "30 40 bulk-put b 2.1 200 0 0 0 0\n"
+	  "50 60 put b 1.2 200 110 4 0 0\n" },
+	{ "a bulk call that was counted twice, among others", FAULT_COUNTED, 0,
+	  "10 20 bulk-put b 2.1 200 0 0 0 0\n"
+	  "30 40 put b 1.1 200 110 2 0 0\n"
+	  "50 60 bulk-put b 2.2 200 0 0 0 0\n"
+	  "70 80 put b 1.2 200 120 5 0 0\n"
+	  "90 100 bulk-put b 2.3 200 0 0 0 0\n" },
+	{ "a bulk call that nginx repeated and that happened twice", FAULT_TWICE, 0,
+	  "10 90 bulk-put b 2.1 200 0 0 0 0\n"
+	  "20 30 get b 2.1 200 100 1 0 0\n"
+	  "95 99 get b 2.1 200 120 2 0 0\n" },
+	{ "a key that a bulk call had deleted", FAULT_CAME_BACK, 0,
+	  "10 20 put b 1.1 200 100 1 0 0\n"
+	  "30 40 bulk-delete b 0.0 200 0 0 0 0\n"
+	  "50 60 get b 1.1 200 100 1 0 0\n" },
+	{ "an item of a refused bulk call that is there", FAULT_INVENTED, 0,
+	  "10 20 bulk-put b 1.1 400 0 0 0 0\n"
+	  "30 40 get b 1.1 200 105 1 0 0\n" },
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 

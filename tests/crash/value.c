@@ -28,6 +28,11 @@ static size_t fill_length(struct value_id id)
 	}
 }
 
+bool value_is_large(struct value_id id)
+{
+	return fill_length(id) >= 261000;
+}
+
 size_t value_make(struct value_id id, char *out)
 {
 	size_t n = (size_t)sprintf(out, "{\"writer\":%u,\"number\":%u,\"fill\":\"", id.writer, id.number);

@@ -22,6 +22,9 @@ enum { VALUE_MAX = 768 * 1024 };
 /* value_make - the JSON text of ID into OUT, VALUE_MAX bytes; answers its length. */
 size_t value_make(struct value_id id, char *out);
 
+/* value_is_large - whether the value of ID is one of the few that may take more than a chunk. */
+bool value_is_large(struct value_id id);
+
 /* value_read - whose value TEXT is; false when it is none, or not the whole of it. */
 bool value_read(const char *text, size_t n, struct value_id *id);
 
