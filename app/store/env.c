@@ -310,6 +310,15 @@ static int env_recover(struct store *store, const struct conf *conf)
 	return env_open(store, conf);
 }
 
+static bool table_exists(const struct store *store, enum store_table table)
+{
+	char *path = path_join(store->data_dir, table_names[table]);
+	bool exists = access(path, F_OK) == 0;
+
+	free(path);
+	return exists;
+}
+
 static int table_open(struct store *store, enum store_table table)
 {
 	int error = db_create(&store->db[table], store->env, 0);
@@ -317,6 +326,7 @@ static int table_open(struct store *store, enum store_table table)
 
 	if (error != 0)
 		return error;
+	store->made_tables |= !table_exists(store, table);
 	if ((error = db->set_pagesize(db, PAGE_SIZE_BYTES)) != 0 ||
 	    (error = db->set_flags(db, DB_CHKSUM)) != 0)
 		return error;
@@ -468,14 +478,17 @@ static enum store_open_result store_begin(struct store *store, const struct conf
 
 	if (!make_directory(store->data_dir) || !make_directory(store->log_dir))
 		return STORE_MISCONFIGURED;
-	if ((result = take_lock(store)) != STORE_OPENED ||
-	    (result = manifest_check(store)) != STORE_OPENED ||
+	if ((result = take_lock(store)) != STORE_OPENED)
+		return result;
+	if (!birth_begin(store))
+		return STORE_FAILED;
+	if ((result = manifest_check(store)) != STORE_OPENED ||
 	    (result = open_result(store, env_recover(store, conf))) != STORE_OPENED ||
 	    (result = tables_check(store)) != STORE_OPENED ||
 	    (result = open_result(store, tables_open(store))) != STORE_OPENED ||
 	    (result = format_check(store)) != STORE_OPENED)
 		return result;
-	if (!position_open(store))
+	if (!birth_end(store) || !position_open(store))
 		return STORE_FAILED;
 	store->recent = recent_new();
 	if (store->recent == NULL || versions_begin(store) != RC_OK)

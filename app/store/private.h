@@ -45,6 +45,7 @@ struct store {
 	DB *db[STORE__TABLES];
 	int lock_fd;
 	char *data_dir, *log_dir;
+	bool made_tables;		/* that were not there before */
 
 	/*
 	 * Versions. The committer writes them, everybody reads them.
@@ -144,6 +145,13 @@ const char *table_name(enum store_table table);
 DBT store_dbt_in(struct str bytes);
 /* store_dbt_out - a DBT for bytes to be copied into BUF. */
 DBT store_dbt_out(void *buf, size_t size);
+
+/*
+ * birth.c: around recovery and the opening of tables. False, and said why: not to go on. birth_begin sets aside
+ * what a first start left that never came to its end; behind birth_end no recovery makes a table's file again.
+ */
+bool birth_begin(struct store *store) MUST_USE;
+bool birth_end(struct store *store) MUST_USE;
 
 /* commit.c */
 bool committer_start(struct store *store);

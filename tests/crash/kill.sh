@@ -215,20 +215,44 @@ run_cuts() {
 	unset WRAP
 }
 
-# Before there is anything to lose: files are made, renamed, and gone again.
+# Files are made, renamed, and gone again; what recovery makes anew is cut as well.
 run_first() {
 	local i
-	it "starts for the first time although the power is cut (seed $seed)"
+	it "starts for the first time although the power is cut twice (seed $seed)"
 	for ((i = 1; i <= (cuts + 1) / 2; i++)); do
-		disk_make DISK_CUT=100 DISK_LIVES=1
+		disk_make DISK_CUT=80 DISK_LIVES=2
 		rm "$disk_state/calm"
 		start_server "${settings[@]}"
-		make_project "first-$i"
-		stop_server || fail "the server did not end well"
-		audit "$work/data"
-		rm -rf "$work/data"
+		first_end "$i"
+	done
+	it "keeps what was stored in its first second, although the power is cut twice (seed $seed)"
+	for ((i = 1; i <= (cuts + 1) / 2; i++)); do
+		disk_make DISK_CUT=80 DISK_LIVES=3
+		start_server "${settings[@]}"
+		make_project early
+		rm "$disk_state/calm"
+		# More to write, until the power goes; nobody minds what becomes of it.
+		until_true has_cuts 1 || fail "no cut (seed $seed, $i)"
+		until_true server_answers || fail "no server after the cuts (seed $seed, $i)"
+		touch "$disk_state/calm"
+		ctl project show early >"$work/early" || fail "the first project is gone (seed $seed, $i)"
+		first_end "$i"
 	done
 	unset WRAP
+}
+
+# first_end I - what began well goes on.
+first_end() {
+	make_project "project-$1"
+	stop_server || fail "the server did not end well (seed $seed, $1)"
+	audit "$work/data"
+	rm -rf "$work/data"
+}
+
+# has_cuts N - while something is written.
+has_cuts() {
+	has_ended "$tmakvd_pid" && return 2
+	[ "$(count_cuts)" -ge "$1" ] || { ctl project create "more-$SRANDOM" --json; false; }
 }
 
 run_restarts() {
