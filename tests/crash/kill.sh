@@ -7,6 +7,7 @@
 #   kills        the server process, at random moments
 #   cuts         the power, at random moments: a disk (disk.h) that loses, reorders and tears what was not synced
 #   first        the power, while a server starts for the first time
+#   young        the power, when it has just done so
 #   restarts     that are asked for
 #   supervisor   killed
 #
@@ -14,7 +15,7 @@
 #   TMAKV_CRASH_RUNS     which runs (default: those above)
 #   TMAKV_CRASH_KILLS    how many kills (default 12)
 #   TMAKV_CRASH_GAP_MS   for how long there may be no answer after a kill (default 1000; 0: as long as it takes)
-#   TMAKV_CRASH_CUTS     how many cuts (default 12)
+#   TMAKV_CRASH_CUTS     how many cuts of a run's server (default 12); a fourth as many young ones
 #   TMAKV_CRASH_CUT_OPS  after about so many operations on the disk (default 1200)
 #   TMAKV_CRASH_SYNC_MS  how slow that disk is (default 4)
 #   TMAKV_CRASH_DISK     more settings of that disk (disk.h); with DISK_LIE=log or DISK_LIE=pages it must not pass
@@ -28,7 +29,7 @@ cut_ops=${TMAKV_CRASH_CUT_OPS:-1200}
 sync_ms=${TMAKV_CRASH_SYNC_MS:-4}
 gap_ms=${TMAKV_CRASH_GAP_MS:-1000}
 seed=${TMAKV_CRASH_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
-runs=${TMAKV_CRASH_RUNS:-kills first cuts restarts supervisor}
+runs=${TMAKV_CRASH_RUNS:-kills first young cuts restarts supervisor}
 tools=$top_builddir/tests/crash
 disk=$tools/disk.so
 load_s=$(((kills + cuts) * 5 + 120))	# the load ends by itself, should this script not be there to end it
@@ -219,23 +220,36 @@ run_cuts() {
 run_first() {
 	local i
 	it "starts for the first time although the power is cut twice (seed $seed)"
-	for ((i = 1; i <= (cuts + 1) / 2; i++)); do
+	for ((i = 1; i <= (cuts + 3) / 4; i++)); do
 		disk_make DISK_CUT=80 DISK_LIVES=2
 		rm "$disk_state/calm"
 		start_server "${settings[@]}"
 		first_end "$i"
 	done
-	it "keeps what was stored in its first second, although the power is cut twice (seed $seed)"
-	for ((i = 1; i <= (cuts + 1) / 2; i++)); do
-		disk_make DISK_CUT=80 DISK_LIVES=3
+	unset WRAP
+}
+
+account() {
+	ctl status --json | member .account_id
+}
+
+run_young() {
+	local i before
+	it "keeps what was stored in its first second, although the power is cut again and again (seed $seed)"
+	for ((i = 1; i <= (cuts + 3) / 4; i++)); do
+		disk_make DISK_CUT=80 DISK_LIVES=4
 		start_server "${settings[@]}"
 		make_project early
+		before=$(account)
+		[ -n "$before" ] || broken "no account"
 		rm "$disk_state/calm"
 		# More to write, until the power goes; nobody minds what becomes of it.
 		until_true has_cuts 1 || fail "no cut (seed $seed, $i)"
 		until_true server_answers || fail "no server after the cuts (seed $seed, $i)"
 		touch "$disk_state/calm"
+		until_true server_answers || fail "no server after the cuts (seed $seed, $i)"
 		ctl project show early >"$work/early" || fail "the first project is gone (seed $seed, $i)"
+		[ "$(account)" = "$before" ] || fail "the installation has another id now (seed $seed, $i)"
 		first_end "$i"
 	done
 	unset WRAP
