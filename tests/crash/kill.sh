@@ -10,15 +10,17 @@
 #   young        the power, when it has just done so
 #   restarts     that are asked for
 #   supervisor   killed
+#   recovery     not a test but figures: how long it takes, by the size of the log
 #
 # From outside:
-#   TMAKV_CRASH_RUNS     which runs (default: those above)
+#   TMAKV_CRASH_RUNS     which runs (default: those above, but for the last)
 #   TMAKV_CRASH_KILLS    how many kills (default 12)
 #   TMAKV_CRASH_GAP_MS   for how long there may be no answer after a kill (default 1000; 0: as long as it takes)
 #   TMAKV_CRASH_CUTS     how many cuts of a run's server (default 12); a fourth as many young ones
 #   TMAKV_CRASH_CUT_OPS  after about so many operations on the disk (default 1200)
 #   TMAKV_CRASH_SYNC_MS  how slow that disk is (default 4)
 #   TMAKV_CRASH_DISK     more settings of that disk (disk.h); with DISK_LIE=log or DISK_LIE=pages it must not pass
+#   TMAKV_CRASH_LOG_MB   log sizes for the figures (default "1 4 16 32 64")
 #   TMAKV_CRASH_SEED     which moments and losses (default: others each time)
 . "$(dirname "$0")/../lib.sh"
 export LC_ALL=C	# EPOCHREALTIME with a point in it
@@ -29,6 +31,7 @@ cut_ops=${TMAKV_CRASH_CUT_OPS:-1200}
 sync_ms=${TMAKV_CRASH_SYNC_MS:-4}
 gap_ms=${TMAKV_CRASH_GAP_MS:-1000}
 seed=${TMAKV_CRASH_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+recovery_mb=${TMAKV_CRASH_LOG_MB:-1 4 16 32 64}
 runs=${TMAKV_CRASH_RUNS:-kills first young cuts restarts supervisor}
 tools=$top_builddir/tests/crash
 disk=$tools/disk.so
@@ -314,6 +317,45 @@ run_supervisor() {
 	[ "$took" -lt 5000 ] || fail "that took $took ms"
 	pause 1000 1500
 	judge
+}
+
+# bulk_body FROM - 2,000 small records, from number FROM on.
+bulk_body() {
+	awk -v from="$1" 'BEGIN {
+		fill = sprintf("%0280d", 0)
+		for (i = 0; i < 2000; i++)
+			printf "%s{\"key\":\"r/%d\",\"value\":\"%s\"}", i == 0 ? "[" : ",", from + i, fill
+		print "]"
+	}'
+}
+
+log_bytes() {
+	ctl status --json | member .store.log_bytes_since_checkpoint
+}
+
+# run_recovery - how long after a kill until a client is answered, by how much log there is since the checkpoint.
+run_recovery() {
+	local mb began n=0 bytes
+	it "recovers, in a time that grows with the log"
+	start_server checkpoint_size=1G checkpoint_s=3600 cache_size=64M
+	[ -n "$front_pid" ] || start_front
+	make_project recovery
+	find_rest
+	for mb in $recovery_mb; do
+		while bytes=$(log_bytes) && [ "$bytes" -lt $((mb << 20)) ]; do
+			bulk_body $n >"$work/bulk.json"
+			as_server PUT "$rest_path/bulk" -H 'Content-Type: application/json' --data-binary "@$work/bulk.json"
+			expect 200
+			n=$((n + 2000))
+		done
+		began=${EPOCHREALTIME/./}
+		kill_server
+		as_server GET /sdk/v1/kv/r%2F$((n - 1))
+		expect 200
+		printf 'recovery: %s MB of log, answered %s ms after the kill\n' $((bytes >> 20)) \
+			$(((${EPOCHREALTIME/./} - began) / 1000))
+	done
+	stop_server || fail "the server did not end well"
 }
 
 "$tools/crash_check" -s || fail "the checker does not see what it should"
