@@ -10,10 +10,11 @@
 #   young        the power, when it has just done so
 #   restarts     that are asked for
 #   supervisor   killed
+#   torn         the power, and pages of databases tear, which they are not expected to do
 #   recovery     not a test but figures: how long it takes, by the size of the log
 #
 # From outside:
-#   TMAKV_CRASH_RUNS     which runs (default: those above, but for the last)
+#   TMAKV_CRASH_RUNS     which runs (default: those above, but for the last two)
 #   TMAKV_CRASH_KILLS    how many kills (default 12)
 #   TMAKV_CRASH_GAP_MS   for how long there may be no answer after a kill (default 1000; 0: as long as it takes)
 #   TMAKV_CRASH_CUTS     how many cuts of a run's server (default 12); a fourth as many young ones
@@ -216,6 +217,41 @@ run_cuts() {
 	load_begin cuts -p 2000
 	cut_often "$cuts"
 	judge -g 0
+	unset WRAP
+}
+
+cuts_or_end() {
+	has_ended "$tmakvd_pid" || [ "$(count_cuts)" -ge "$1" ]
+}
+
+# Berkeley DB takes a page's write for atomic. Where a disk does not keep that, torn pages must be seen: the server
+# ends with 65, or all is there. Nobody gets wrong data in either case.
+run_torn() {
+	local i rc damaged=0
+	it "serves no torn page (seed $seed)"
+	for ((i = 1; i <= (cuts + 5) / 6; i++)); do
+		disk_make DISK_CUT="$cut_ops" DISK_TEAR=1
+		begin
+		load_begin "torn-$i" -p 2000
+		rm "$disk_state/calm"
+		until_true cuts_or_end 6 || fail "neither cuts nor an end (seed $seed, $i)"
+		touch "$disk_state/calm"
+		if until_true server_answers; then
+			cut -d ' ' -f 1,2 "$disk_state/cuts" >>"$events/marks"
+			judge -g 0
+		else
+			rc=0
+			wait "$tmakvd_pid" || rc=$?
+			tmakvd_pid=
+			[ $rc -eq 65 ] || fail "the server ended with $rc (seed $seed, $i)"
+			damaged=$((damaged + 1))
+			cut -d ' ' -f 1,2 "$disk_state/cuts" | sed '$s/cut/gone/' >>"$events/marks"
+			load_end
+			"$tools/crash_check" -m "$events/marks" -g 0 "$events"/events.* || fail "wrong data (seed $seed, $i)"
+		fi
+		rm -rf "$work/data"
+	done
+	printf 'torn pages: %s runs of up to 6 cuts, %s ended with 65\n' $((i - 1)) "$damaged"
 	unset WRAP
 }
 
