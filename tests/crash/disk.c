@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "disk_names.h"
 
 enum {
 	BLOCK = 4096, SECTOR = 512,
@@ -66,13 +67,6 @@ struct block {
 	unsigned char bytes[BLOCK];
 };
 
-/* A change of names that a cut may undo. */
-struct change {
-	enum { CREATED, UNLINKED, RENAMED } what;
-	char *path, *to;
-	bool kept;			/* the file that lost its name has another one in the state directory */
-};
-
 struct disk_real disk_real;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -81,10 +75,6 @@ static struct block *buckets[BUCKETS];
 static struct block **dirty;
 static size_t n_dirty, dirty_room;
 static uint64_t n_writes;
-
-static struct change *changes;		/* changes[i] is change number first_change + i, from 1 */
-static size_t n_changes;
-static uint64_t first_change = 1;
 
 /* From outside. */
 static char *dir, *real_dir, *state;
@@ -178,6 +168,7 @@ static void life_begin(void)
 {
 	life = life_count();
 	random_state = seed * 1000003 + life;
+	names_begin(state, life);
 	if (cut_mean == 0 || life > lives)
 		return;
 	cut_at = 1 + (one_in(RECOVERY_ONE_IN) ? random_below(RECOVERY_OPERATIONS) :
@@ -368,78 +359,6 @@ static struct disk_file *file_new(const char *path, const struct stat *st)
 	return file;
 }
 
-/* --- names --- */
-
-static void kept_path(char path[PATH_MAX], uint64_t number)
-{
-	snprintf(path, PATH_MAX, "%s/kept.%u.%llu", state, life, (unsigned long long)number);
-}
-
-/* The file that PATH names keeps another name, until the change is durable. */
-static bool keep(const char *path)
-{
-	char kept[PATH_MAX];
-
-	kept_path(kept, first_change + n_changes);
-	return link(path, kept) == 0;
-}
-
-static void change_add(int what, const char *path, const char *to, bool kept)
-{
-	changes = realloc(changes, (n_changes + 1) * sizeof *changes);
-	if (changes == NULL)
-		die("disk");
-	changes[n_changes].what = what;
-	changes[n_changes].path = strdup(path);
-	changes[n_changes].to = to == NULL ? NULL : strdup(to);
-	changes[n_changes].kept = kept;
-	n_changes++;
-	/* Moments that are as delicate as they are rare. */
-	if (cut_at != 0 && one_in(NAMES_ONE_IN))
-		cut_at = operations + 1 + random_below(NAMES_OPERATIONS);
-}
-
-/* Changes up to NUMBER are durable. */
-static void changes_settle(uint64_t number)
-{
-	char kept[PATH_MAX];
-	size_t n = 0;
-
-	for (; n < n_changes && first_change + n <= number; n++) {
-		kept_path(kept, first_change + n);
-		if (changes[n].kept)
-			disk_real.unlink(kept);
-		free(changes[n].path);
-		free(changes[n].to);
-	}
-	n_changes -= n;
-	first_change += n;
-	if (n_changes != 0)
-		memmove(changes, changes + n, n_changes * sizeof *changes);
-}
-
-static void change_undo(size_t i)
-{
-	const struct change *change = &changes[i];
-	char kept[PATH_MAX];
-
-	kept_path(kept, first_change + i);
-	switch (change->what) {
-	case CREATED:
-		disk_real.unlink(change->path);
-		return;
-	case UNLINKED:
-		if (change->kept)
-			link(kept, change->path);
-		return;
-	case RENAMED:
-		disk_real.rename(change->to, change->path);
-		if (change->kept)
-			link(kept, change->to);
-		return;
-	}
-}
-
 /* --- the cut --- */
 
 /* Of a block some sectors: those up to a random one, or any. */
@@ -481,7 +400,7 @@ static void cut_note(size_t written, size_t torn, size_t undone)
 	fd = disk_real.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	n = snprintf(line, sizeof line, "%lld%06ld cut life %u, operation %llu: %zu blocks written, %zu torn, %zu lost, "
 		     "%zu of %zu names undone\n", (long long)now.tv_sec, now.tv_nsec / 1000, life,
-		     (unsigned long long)operations, written, torn, n_dirty - written - torn, undone, n_changes);
+		     (unsigned long long)operations, written, torn, n_dirty - written - torn, undone, undone + names_count());
 	if (fd < 0 || disk_real.write(fd, line, (size_t)n) != n)
 		die(path);
 }
@@ -491,7 +410,7 @@ static _Noreturn void cut(void)
 	/* Sometimes nearly all or nearly nothing gets through: how many of 100 blocks. */
 	static const unsigned some[] = { 0, 5, 50, 95, 100 };
 	uint64_t through = one_in(2) ? random_below(100) : some[random_below(sizeof some / sizeof some[0])];
-	size_t written = 0, torn = 0, undone;
+	size_t written = 0, torn = 0, names = names_count(), undone;
 
 	for (size_t i = 0; i < n_dirty; i++) {
 		const struct block *block = dirty[i];
@@ -507,9 +426,8 @@ static _Noreturn void cut(void)
 	}
 	for (const struct disk_file *file = files; file != NULL; file = file->next)
 		size_lose(file);
-	undone = one_in(3) ? n_changes : random_below(n_changes + 1);
-	for (size_t i = 0; i < undone; i++)
-		change_undo(n_changes - 1 - i);
+	undone = one_in(3) ? names : random_below(names + 1);
+	names_undo(undone);
 	cut_note(written, torn, undone);
 	kill(getpid(), SIGKILL);
 	for (;;)
@@ -527,6 +445,14 @@ static void tick(void)
 }
 
 /* --- operations --- */
+
+/* A change of names; its number. Behind it the power goes soon, now and then: such moments are delicate, and rare. */
+static uint64_t name_changes(enum name_change what, const char *path, const char *to, bool kept)
+{
+	if (cut_at != 0 && one_in(NAMES_ONE_IN))
+		cut_at = operations + 1 + random_below(NAMES_OPERATIONS);
+	return names_add(what, path, to, kept);
+}
 
 struct disk_file *disk_open(int fd, bool created)
 {
@@ -552,8 +478,7 @@ struct disk_file *disk_open(int fd, bool created)
 		file = file_new(path, &st);
 	file->users++;
 	if (created) {
-		file->change = first_change + n_changes;
-		change_add(CREATED, path, NULL, false);
+		file->change = name_changes(NAME_CREATED, path, NULL, false);
 		tick();
 	}
 	pthread_mutex_unlock(&lock);
@@ -600,7 +525,7 @@ static void some_by_themselves(void)
 	while (n_dirty > DIRTY_MAX)
 		write_back(dirty[random_below(n_dirty)]);
 	if (one_in(JOURNAL_ONE_IN))
-		changes_settle(UINT64_MAX);
+		names_settle(UINT64_MAX);
 }
 
 /* Recovery fills the rest of a log file with thousands of pieces of nothing: few of them count. */
@@ -742,7 +667,7 @@ int disk_sync(struct disk_file *file)
 	pthread_mutex_lock(&lock);
 	tick();
 	file->users++;
-	change = file->kind == KIND_DIRECTORY ? first_change + n_changes - 1 : file->change;
+	change = file->kind == KIND_DIRECTORY ? names_last() : file->change;
 	size = size_of(file);
 	taken = take_dirty(file, &n);
 	pthread_mutex_unlock(&lock);
@@ -751,7 +676,7 @@ int disk_sync(struct disk_file *file)
 	put_taken(taken, n);
 	if (file->kind != KIND_DIRECTORY && size > file->safe_size)
 		file->safe_size = size;
-	changes_settle(change);
+	names_settle(change);
 	tick();
 	file->users--;
 	pthread_mutex_unlock(&lock);
@@ -765,10 +690,10 @@ int disk_unlink(const char *path)
 
 	pthread_mutex_lock(&lock);
 	tick();
-	kept = keep(path);
+	kept = names_keep(path);
 	rc = disk_real.unlink(path);
 	if (rc == 0)
-		change_add(UNLINKED, path, NULL, kept);
+		name_changes(NAME_UNLINKED, path, NULL, kept);
 	tick();
 	pthread_mutex_unlock(&lock);
 	return rc;
@@ -776,21 +701,21 @@ int disk_unlink(const char *path)
 
 int disk_rename(const char *from, const char *to)
 {
-	struct disk_file *file = NULL;
+	struct disk_file *file;
 	struct stat st;
+	uint64_t change;
 	bool kept;
 	int rc;
 
 	pthread_mutex_lock(&lock);
 	tick();
-	kept = keep(to);
+	kept = names_keep(to);
 	rc = disk_real.rename(from, to);
-	if (rc == 0 && stat(to, &st) == 0)
-		file = file_find(&st);
-	if (file != NULL)
-		file->change = first_change + n_changes;
-	if (rc == 0)
-		change_add(RENAMED, from, to, kept);
+	if (rc == 0) {
+		change = name_changes(NAME_RENAMED, from, to, kept);
+		if (stat(to, &st) == 0 && (file = file_find(&st)) != NULL)
+			file->change = change;
+	}
 	tick();
 	pthread_mutex_unlock(&lock);
 	return rc;
@@ -801,6 +726,6 @@ void disk_end(void)
 	pthread_mutex_lock(&lock);
 	while (n_dirty != 0)
 		write_back(dirty[n_dirty - 1]);
-	changes_settle(UINT64_MAX);
+	names_settle(UINT64_MAX);
 	pthread_mutex_unlock(&lock);
 }
