@@ -169,16 +169,21 @@ static uint64_t *answer_times(const struct events *events, enum what what, size_
 	return us;
 }
 
-/* The longest time without an answer that begins at FROM or later, but not behind TO. */
-static uint64_t longest_silence(const uint64_t *us, size_t n, uint64_t from, uint64_t to)
+/*
+ * The longest time without an answer that begins at FROM or later, but not behind TO. What comes behind NEXT is
+ * the next one's: it ends there.
+ */
+static uint64_t longest_silence(const uint64_t *us, size_t n, uint64_t from, uint64_t to, uint64_t next)
 {
 	uint64_t last = from, longest = 0;
 
 	for (size_t i = 0; i < n && last <= to; i++) {
+		uint64_t end = us[i] < next ? us[i] : next;
+
 		if (us[i] < from)
 			continue;
-		if (us[i] - last > longest)
-			longest = us[i] - last;
+		if (end > last && end - last > longest)
+			longest = end - last;
 		last = us[i];
 	}
 	return longest;
@@ -197,13 +202,14 @@ static size_t gaps_judge(const struct events *events, const struct marks *marks,
 	us[0] = answer_times(events, GET, &n_us[0]);
 	us[1] = answer_times(events, PUT, &n_us[1]);
 	for (size_t i = 0; i < marks->n; i++) {
-		uint64_t at = marks->at[i].at_us, until = i + 1 < marks->n ? marks->at[i + 1].at_us : at + GAP_WINDOW_US;
+		uint64_t at = marks->at[i].at_us, next = i + 1 < marks->n ? marks->at[i + 1].at_us : UINT64_MAX;
+		uint64_t until = next != UINT64_MAX ? next : at + GAP_WINDOW_US;
 
 		if (strcmp(marks->at[i].word, word) != 0)
 			continue;
 		gaps[n] = 0;
 		for (int k = 0; k < 2; k++) {
-			uint64_t gap = longest_silence(us[k], n_us[k], at, until);
+			uint64_t gap = longest_silence(us[k], n_us[k], at, until, next);
 
 			if (gap > gaps[n])
 				gaps[n] = gap;
