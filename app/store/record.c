@@ -31,6 +31,13 @@ enum rc store_get(struct store *store, enum store_table table, struct str key,
 	return rc == RC_BUSY ? RC_STORE : rc;
 }
 
+enum rc store_size(struct store *store, enum store_table table, struct str key, size_t *n)
+{
+	enum rc rc = store_get(store, table, key, NULL, 0, n);
+
+	return rc == RC_VALUE_TOO_LARGE ? RC_OK : rc;
+}
+
 bool store_is_flushed(const struct store *store, uint64_t version)
 {
 	return atomic_load(&store->flushed) >= version;

@@ -126,3 +126,32 @@ enum rc store_scan_next(struct store_scan *scan, struct str *key, struct str *va
 	scan->n_rows++;
 	return RC_OK;
 }
+
+/* The cursor's rows while they begin with PREFIX. */
+static enum rc cursor_count(struct store *store, DBC *cursor, struct str prefix, uint64_t *n)
+{
+	char key[STORE_KEY_MAX];
+	DBT k = store_dbt_out(key, sizeof key), v = { .flags = DB_DBT_USERMEM | DB_DBT_PARTIAL };
+	enum rc rc;
+
+	if (prefix.n != 0)
+		memcpy(key, prefix.p, prefix.n);
+	k.size = (u_int32_t)prefix.n;
+	rc = store_rc(store, cursor->get(cursor, &k, &v, DB_SET_RANGE));
+	for (*n = 0; rc == RC_OK && str_starts(str_make(key, k.size), prefix); (*n)++)
+		rc = store_rc(store, cursor->get(cursor, &k, &v, DB_NEXT));
+	return rc == RC_KEY_NOT_FOUND ? RC_OK : rc;
+}
+
+enum rc store_count(struct store *store, enum store_table table, struct str prefix, uint64_t *n)
+{
+	DB *db = store->db[table];
+	DBC *cursor = NULL;
+	enum rc rc = store_rc(store, db->cursor(db, NULL, &cursor, 0)), closed;
+
+	if (rc != RC_OK)
+		return rc;
+	rc = cursor_count(store, cursor, prefix, n);
+	closed = store_rc(store, cursor->close(cursor));
+	return rc == RC_OK ? closed : rc;
+}

@@ -65,6 +65,9 @@ bool store_is_damaged(const struct store *store);
 enum rc store_get(struct store *store, enum store_table table, struct str key,
 		  void *buf, size_t size, size_t *n) MUST_USE;
 
+/* store_size - the length of the row's value; its bytes are not read. RC_KEY_NOT_FOUND. */
+enum rc store_size(struct store *store, enum store_table table, struct str key, size_t *n) MUST_USE;
+
 /*
  * store_meta_random - N random bytes that are kept in STORE_META under NAME: made by the first call ever, the
  * same ever after. Blocks: at start only. RC_STORE, RC_STORAGE_FULL.
@@ -113,6 +116,9 @@ void store_scan_init(struct store_scan *scan, struct store *store, enum store_ta
 
 /* store_scan_next - RC_OK with the next row; RC_KEY_NOT_FOUND at the end; RC_STORE. */
 enum rc store_scan_next(struct store_scan *scan, struct str *key, struct str *value) MUST_USE;
+
+/* store_count - how many rows begin with PREFIX; values are not read. When nobody writes: it holds a cursor all the time. */
+enum rc store_count(struct store *store, enum store_table table, struct str prefix, uint64_t *n) MUST_USE;
 
 /* Numbers in keys are big-endian, so that byte order is number order. P need not be aligned. */
 static inline void store_put_u32(char *p, uint32_t v)
