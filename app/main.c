@@ -2,7 +2,8 @@
  * main.c - tmakvd: arguments -> settings -> serve_run().
  *
  * Without -c it reads tmakv.conf of the system's configuration directory, if there is one. `--server` is how
- * the supervisor starts the server process; it is nothing for people.
+ * the supervisor starts the server process, and `--prepare` how tmakvctl has a backup finished; they are nothing
+ * for people.
  */
 #include "config.h"
 
@@ -18,7 +19,7 @@
 #define DEFAULT_FILE SYSCONFDIR "/tmakv.conf"
 
 static const char usage[] =
-	"usage: tmakvd [-c FILE] [-s PATH] [-t] [-V] [-h]\n";
+	"usage: tmakvd [-c FILE] [-s PATH] [-t] [-V] [-h] [--verify DIR | --restore DIR]\n";
 
 static const char help[] =
 	"\n"
@@ -29,6 +30,8 @@ static const char help[] =
 	"  -t          check the settings, say what is wrong, and exit\n"
 	"  -V          print the version and exit\n"
 	"  -h, --help  print this and exit\n"
+	"  --verify DIR   is this backup of tmakvctl's good?\n"
+	"  --restore DIR  copy it into the data directory, which must be empty\n"
 	"\n"
 	"The FastCGI socket is the first of: -s, LISTEN_FDS of systemd, descriptor 0\n"
 	"(spawn-fcgi), the setting `listen`. tmakvd stays in the foreground and logs to\n"
@@ -48,6 +51,7 @@ struct command {
 	bool is_server;			/* --server, with these descriptors: */
 	struct serve_fds fds;
 	struct serve_handover handover;	/* options.handover, when there is one */
+	const char *prepare, *verify, *restore;		/* a directory */
 	bool check;
 };
 
@@ -63,6 +67,9 @@ static void read_arguments(struct command *command, int argc, char **argv)
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
 		{ "server", required_argument, NULL, 'S' },
+		{ "prepare", required_argument, NULL, 'P' },
+		{ "verify", required_argument, NULL, 'v' },
+		{ "restore", required_argument, NULL, 'r' },
 		{ 0 }
 	};
 	int c;
@@ -78,6 +85,9 @@ static void read_arguments(struct command *command, int argc, char **argv)
 				bad_usage();
 			command->is_server = true;
 			break;
+		case 'P': command->prepare = optarg; break;
+		case 'v': command->verify = optarg; break;
+		case 'r': command->restore = optarg; break;
 		case 'V':
 			puts(PACKAGE_STRING);
 			exit(EXIT_SUCCESS);
@@ -164,6 +174,10 @@ int main(int argc, char **argv)
 	int code;
 
 	read_arguments(&command, argc, argv);
+	if (command.prepare != NULL)
+		return serve_prepare(command.prepare);
+	if (command.verify != NULL)
+		return serve_verify(command.verify);
 	if (!command.is_server)
 		read_handover(&command);
 	if (!read_settings(&command, &conf))
@@ -171,6 +185,11 @@ int main(int argc, char **argv)
 	if (command.check) {
 		conf_clear(&conf);
 		return check(&command);
+	}
+	if (command.restore != NULL) {
+		code = serve_restore(command.restore, &conf);
+		conf_clear(&conf);
+		return code;
 	}
 	log_level_read(conf.log_level, &level);
 	log_open(command.is_server ? "tmakvd server" : "tmakvd", level);

@@ -48,6 +48,7 @@ static const struct {
 	[OPTION_CURSOR]         = { "cursor",         0,   "C",    "go on where it stopped" },
 	[OPTION_FORMAT]         = { "format",         0,   "F",    "'jsonl', an item a line, or 'wrangler', one array of them" },
 	[OPTION_SKIP]           = { "skip",           0,   "N",    "leave out the first N items" },
+	[OPTION_KEEP]           = { "keep",           0,   "N",    "delete the oldest finished backups beyond N" },
 	[OPTION_MIN_TTL]        = { "min-ttl",        0,   "S",    "shortest time to live a client may ask for; or 'default'" },
 };
 

@@ -19,7 +19,7 @@ static void add_field(struct table *table, const char *name, const char *value)
 
 static void print_server(struct ctl *ctl, json_object *status)
 {
-	int64_t uptime_s = ctl_get_i64(status, "uptime_s"), checkpoint_at, log_bytes;
+	int64_t uptime_s = ctl_get_i64(status, "uptime_s"), checkpoint_at, log_bytes, backup_at;
 	json_object *store = NULL;
 	struct table table;
 
@@ -40,6 +40,8 @@ static void print_server(struct ctl *ctl, json_object *status)
 	add_field(&table, "checkpoint", checkpoint_at == 0 ? "none yet"
 		  : ctl_text(ctl, "%s ago, %s of log since", ctl_duration(ctl, clock_wall_s() - checkpoint_at),
 			     ctl_size(ctl, log_bytes)));
+	backup_at = ctl_get_i64(store, "last_backup_at");
+	add_field(&table, "backup", backup_at == 0 ? "never" : ctl_text(ctl, "%s ago", ctl_duration(ctl, clock_wall_s() - backup_at)));
 	if (table.failed)
 		ctl_no_memory();
 	table_print(&table, stdout);

@@ -21,7 +21,9 @@
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/jdoc.h"
+#include "ctl/control_stream.h"
 #include "ctl/ctl.h"
+#include "ctl/stop.h"
 
 enum {
 	CONNECT_S = 10,
@@ -366,5 +368,116 @@ enum ctl_exit control_open(struct ctl *ctl, bool was_open, int *fd, struct str *
 	}
 	if (exit == CTL_OK)
 		set_timeout(*fd, SO_SNDTIMEO, ANSWER_S);	/* a long body waits until somebody has time to read it */
+	return exit;
+}
+
+/* --- a backup: a descriptor there, many lines back --- */
+
+enum { LINE_MAX_BYTES = 64 * 1024, LOOK_MS = 200 };
+
+enum ctl_exit stream_open(struct ctl *ctl, struct control_stream *stream)
+{
+	socklen_t n = sizeof stream->peer;
+	const char *path;
+	enum ctl_exit exit;
+	int error;
+
+	*stream = (struct control_stream){ .fd = -1 };
+	if ((exit = find_path(ctl, &path)) != CTL_OK)
+		return exit;
+	if ((error = connect_to(path, &stream->fd)) != 0)
+		return explain_connect(ctl, path, error);
+	if (getsockopt(stream->fd, SOL_SOCKET, SO_PEERCRED, &stream->peer, &n) != 0)
+		return ctl_fail(ctl, CTL_INTERNAL, "internal", "cannot tell who listens at %s: %s", path, strerror(errno));
+	stream->in = arena_alloc(ctl->arena, LINE_MAX_BYTES);
+	if (stream->in == NULL)
+		ctl_no_memory();
+	return CTL_OK;
+}
+
+void stream_close(struct control_stream *stream)
+{
+	if (stream->fd >= 0)
+		close(stream->fd);
+	stream->fd = -1;
+}
+
+enum ctl_exit stream_ask(struct ctl *ctl, struct control_stream *stream, const char *command, int passed_fd)
+{
+	struct str line = request_line(ctl, command, NULL);
+	struct iovec bytes = { (void *)(uintptr_t)line.p, line.n };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof passed_fd);
+	memcpy(CMSG_DATA(c), &passed_fd, sizeof passed_fd);
+	if (sendmsg(stream->fd, &message, MSG_NOSIGNAL) == (ssize_t)line.n)
+		return CTL_OK;
+	return explain_exchange(ctl, EXCHANGE_NOT_READ);
+}
+
+/* More of what comes. CTL_OK; CTL_INTERRUPTED, not reported: somebody has pressed Control-C. */
+static enum ctl_exit stream_read(struct ctl *ctl, struct control_stream *stream)
+{
+	struct pollfd ready = { stream->fd, POLLIN, 0 };
+	ssize_t n;
+
+	for (int waited_ms = 0; poll(&ready, 1, LOOK_MS) <= 0; waited_ms += LOOK_MS) {
+		if (stop_wanted())
+			return CTL_INTERRUPTED;
+		if (waited_ms >= ANSWER_S * 1000)
+			return explain_exchange(ctl, EXCHANGE_TIMEOUT);
+	}
+	n = recv(stream->fd, stream->in + stream->n, LINE_MAX_BYTES - stream->n, 0);
+	if (n <= 0)
+		return stop_wanted() ? CTL_INTERRUPTED :
+		       ctl_fail(ctl, CTL_TEMPORARY, "unavailable", "tmakvd ended before it had copied everything");
+	stream->n += (size_t)n;
+	return CTL_OK;
+}
+
+/* The line that has come, read; NULL: none yet, or none of tmakvd's and *FOREIGN. */
+static json_object *stream_line(struct control_stream *stream, bool *foreign)
+{
+	char *end = memchr(stream->in, '\n', stream->n);
+	json_object *doc;
+	size_t n;
+
+	*foreign = end == NULL && stream->n == LINE_MAX_BYTES;
+	if (end == NULL)
+		return NULL;
+	n = (size_t)(end - stream->in) + 1;
+	doc = jdoc_read(str_make(stream->in, n - 1), ANSWER_DEPTH);
+	*foreign = doc == NULL;
+	memmove(stream->in, stream->in + n, stream->n - n);
+	stream->n -= n;
+	return doc;
+}
+
+enum ctl_exit stream_next(struct ctl *ctl, struct control_stream *stream, json_object **result, int64_t *done, int64_t *whole)
+{
+	json_object *doc, *part = NULL;
+	bool foreign;
+	enum ctl_exit exit = CTL_OK;
+
+	*result = NULL;
+	while ((doc = stream_line(stream, &foreign)) == NULL) {
+		if (foreign)
+			return explain_exchange(ctl, EXCHANGE_FOREIGN);
+		if ((exit = stream_read(ctl, stream)) != CTL_OK)
+			return exit;
+	}
+	if (jdoc_object(doc, "progress", &part)) {
+		*done = ctl_get_i64(part, "done");
+		*whole = ctl_get_i64(part, "whole");
+	} else if (ctl_get_bool(doc, "ok") && jdoc_object(doc, "result", &part)) {
+		*result = json_object_get(part);
+	} else {
+		exit = report(ctl, doc);
+	}
+	json_object_put(doc);
 	return exit;
 }

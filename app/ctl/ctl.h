@@ -23,6 +23,7 @@ enum ctl_exit {
 	CTL_OK = 0,		/* done; accepted */
 	CTL_REFUSED = 1,	/* refused by a check; no such thing; a name is taken */
 	CTL_USAGE = 64,		/* the command line, or a file it names */
+	CTL_DAMAGED = 65,	/* a backup that did not pass its check */
 	CTL_UNAVAILABLE = 69,	/* nobody listens on the control socket */
 	CTL_INTERNAL = 70,	/* our mistake, or the server's: its log says more */
 	CTL_IO = 74,		/* standard input or output failed */
@@ -41,7 +42,7 @@ enum ctl_option {
 	OPTION_PROJECT, OPTION_JWKS, OPTION_NOW, OPTION_MAX_AGE,
 	OPTION_VALUE_LIMIT, OPTION_WRITE_LIMIT, OPTION_MIN_TTL,
 	OPTION_OUTPUT, OPTION_FILE, OPTION_INFO, OPTION_TTL, OPTION_EXPIRATION, OPTION_METADATA,
-	OPTION_PREFIX, OPTION_LIMIT, OPTION_CURSOR, OPTION_FORMAT, OPTION_SKIP,
+	OPTION_PREFIX, OPTION_LIMIT, OPTION_CURSOR, OPTION_FORMAT, OPTION_SKIP, OPTION_KEEP,
 	OPTION__COUNT
 };
 
@@ -198,6 +199,7 @@ enum ctl_exit cmd_kv_get(struct ctl *ctl), cmd_kv_put(struct ctl *ctl), cmd_kv_d
 enum ctl_exit cmd_kv_list(struct ctl *ctl), cmd_kv_count(struct ctl *ctl);
 enum ctl_exit cmd_kv_bulk_put(struct ctl *ctl), cmd_kv_bulk_delete(struct ctl *ctl);
 enum ctl_exit cmd_export(struct ctl *ctl), cmd_import(struct ctl *ctl);
+enum ctl_exit cmd_backup(struct ctl *ctl);
 enum ctl_exit cmd_status(struct ctl *ctl);
 enum ctl_exit cmd_check_initdata(struct ctl *ctl), cmd_check_jwt(struct ctl *ctl);
 

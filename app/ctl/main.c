@@ -96,6 +96,9 @@ static const struct ctl_command commands[] = {
 	  "read keys from a file",
 	  "Writes what an export has written, in either format, from a file or standard input. Items that\n"
 	  "have expired since are left out. When it is stopped, it says how many items to skip to go on." },
+	{ "backup", cmd_backup, OPTION_BIT(OPTION_KEEP), 1, "DIR [--keep N]", "copy everything, while it is in use",
+	  "Copies all projects, API keys, keys and values into a new folder of DIR, named by the time, and checks\n"
+	  "it. Only a folder with its final name is a backup. 'tmakvd --restore' puts one back." },
 	{ "status", cmd_status, 0, 0, "", "is the server well, what has it done",
 	  "Shows the server's state, the settings that matter, and everything that it counts." },
 	{ "check-initdata", cmd_check_initdata,
@@ -117,8 +120,8 @@ static const struct ctl_command commands[] = {
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const char exit_help[] =
-	"Exit status: 0 done or accepted, 1 refused or not found, 64 usage, 69 no server,\n"
-	"70 internal, 74 input or output, 75 try again, 77 not permitted. See tmakvctl(8).\n";
+	"Exit status: 0 done or accepted, 1 refused or not found, 64 usage, 65 a damaged backup,\n"
+	"69 no server, 70 internal, 74 input or output, 75 try again, 77 not permitted. See tmakvctl(8).\n";
 
 static void print_commands(struct str noun)
 {

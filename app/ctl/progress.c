@@ -60,6 +60,20 @@ void progress_step(struct progress *progress, uint64_t keys, uint64_t expected, 
 	is_drawn = true;
 }
 
+void progress_bytes(struct progress *progress, const char *what, uint64_t done, uint64_t whole)
+{
+	uint64_t now = clock_mono_us();
+
+	if (!progress->shown || now - progress->drawn_us < BETWEEN_US)
+		return;
+	progress->drawn_us = now;
+	fprintf(stderr, "\r");
+	draw_bar(done, whole);
+	fprintf(stderr, "%s  %.1f of about %.1f MiB\033[K", what, (double)done / (1 << 20), (double)whole / (1 << 20));
+	fflush(stderr);
+	is_drawn = true;
+}
+
 void progress_hide(void)
 {
 	if (is_drawn)

@@ -24,6 +24,9 @@ void progress_begin(struct progress *progress, const struct ctl *ctl);
 void progress_step(struct progress *progress, uint64_t keys, uint64_t expected, uint64_t bytes, uint64_t part,
 		   uint64_t whole);
 
+/* progress_bytes - the same for what has no keys: DONE of WHOLE bytes of WHAT. */
+void progress_bytes(struct progress *progress, const char *what, uint64_t done, uint64_t whole);
+
 /* progress_end - wipe the line, and draw no more. */
 void progress_end(struct progress *progress);
 

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth/initdata.h"
@@ -18,6 +19,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "serve/admin.h"
+#include "serve/backup.h"
 #include "serve/control.h"
 #include "store/store.h"
 
@@ -155,6 +157,8 @@ json_object *admin_append(struct admin *admin, json_object *array)
 
 /* --- status --- */
 
+#define LAST_BACKUP "last_backup"	/* in STORE_META: seconds since 1970 */
+
 static void put_settings(struct admin *admin)
 {
 	const struct conf *conf = admin->app->conf;
@@ -176,6 +180,18 @@ static void put_settings(struct admin *admin)
 	admin_put_str(admin, object, "log_level", str_c(conf->log_level));
 }
 
+static int64_t last_backup_at(struct store *store)
+{
+	uint64_t at;
+	char text[24];
+	size_t n;
+
+	if (store_get(store, STORE_META, STR_LIT(LAST_BACKUP), text, sizeof text, &n) != RC_OK ||
+	    !str_to_u64(str_make(text, n), 0, INT64_MAX, &at))
+		return 0;
+	return (int64_t)at;
+}
+
 static void put_store(struct admin *admin)
 {
 	json_object *object = admin_put_object(admin, admin->result, "store");
@@ -187,6 +203,7 @@ static void put_store(struct admin *admin)
 	admin_put_i64(admin, object, "queued", (int64_t)status.queued);
 	admin_put_i64(admin, object, "last_checkpoint_at", status.last_checkpoint_at);
 	admin_put_i64(admin, object, "log_bytes_since_checkpoint", (int64_t)status.log_bytes_since_checkpoint);
+	admin_put_i64(admin, object, "last_backup_at", last_backup_at(admin->app->store));
 }
 
 static void put_metrics(struct admin *admin)
@@ -230,6 +247,36 @@ static enum rc kv_open_connection(struct admin *admin)
 	admin_put_str(admin, admin->result, "account_id", str_c(registry_account(admin->app->registry)));
 	admin->upgrades = true;
 	return RC_OK;
+}
+
+/* --- backup --- */
+
+static enum rc backup(struct admin *admin)
+{
+	struct stat st;
+	enum rc rc;
+
+	if (admin->passed_fd == NULL || *admin->passed_fd < 0 || fstat(*admin->passed_fd, &st) != 0 || !S_ISDIR(st.st_mode))
+		return admin_fail(admin, RC_BAD_REQUEST, "the descriptor of a directory must come with this command");
+	rc = backup_start(admin->app->store, registry_account(admin->app->registry), *admin->passed_fd, &admin->job);
+	if (rc == RC_UNAVAILABLE)
+		return admin_fail(admin, rc, "another backup is under way: try again when it is done");
+	if (rc == RC_OK)
+		*admin->passed_fd = -1;
+	return rc;
+}
+
+/* It was checked and has its name: so old is the newest backup. */
+static enum rc backup_done(struct admin *admin)
+{
+	int64_t at = 0;
+	char text[24];
+	enum rc rc;
+
+	if ((rc = admin_arg_i64(admin, "at", 0, INT64_MAX / 2, &at)) != RC_OK)
+		return rc;
+	snprintf(text, sizeof text, "%" PRId64, at);
+	return store_meta_write(admin->app->store, LAST_BACKUP, str_c(text));
 }
 
 /* --- check-initdata --- */
@@ -325,6 +372,8 @@ static const struct {
 	{ "admin-key.create", admin_admin_key_create,  "name",                                       true },
 	{ "admin-key.list",   admin_admin_key_list,    "",                                           false },
 	{ "admin-key.revoke", admin_admin_key_revoke,  "id",                                         true },
+	{ "backup",           backup,                  "",                                           true },
+	{ "backup.done",      backup_done,             "at",                                         true },
 	{ "kv.open",          kv_open_connection,      "",                                           true },
 	{ "status",           status,                  "",                                           false },
 	{ "check-initdata",   check_initdata,          "project init_data now max_age",              false },
@@ -347,7 +396,9 @@ static enum rc run_row(struct admin *admin, size_t row)
 enum rc admin_run(const struct app *app, struct str command, json_object *args,
 		  struct arena *arena, struct admin_answer *answer)
 {
-	struct admin admin = { .app = app, .arena = arena, .args = args, .now = clock_wall_s() };
+	struct admin admin = {
+		.app = app, .arena = arena, .args = args, .now = clock_wall_s(), .passed_fd = answer->passed_fd
+	};
 	size_t row = 0;
 	enum rc rc;
 
@@ -362,6 +413,7 @@ enum rc admin_run(const struct app *app, struct str command, json_object *args,
 	if (rc == RC_OK) {
 		answer->result = admin.result;
 		answer->upgrades = admin.upgrades;
+		answer->job = admin.job;
 		return RC_OK;
 	}
 	json_object_put(admin.result);

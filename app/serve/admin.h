@@ -21,6 +21,8 @@ struct admin {
 	char project[PROJECT_ID_LEN + 1];	/* the one it is about, for the log; "" = none */
 	int64_t now;			/* seconds since 1970 */
 	bool upgrades;			/* behind the answer the connection speaks FastCGI */
+	int *passed_fd;			/* as in struct admin_answer */
+	struct backup_job *job;		/* likewise */
 	bool failed;			/* there was no memory for a part of the result */
 };
 

@@ -4,7 +4,7 @@
  * One thread for all clients. It waits on all of them at once, so a client that
  * says nothing, or does not read its answer, holds up nobody; after CLIENT_WAIT_MS it is
  * closed. Commands run one after the other in this thread, so that two people
- * who administrate at the same time cannot meet half way.
+ * who administrate at the same time cannot meet half way; only a backup has a thread of its own (backup.c).
  *
  * Everything here belongs to that thread but `stopping` and the eventfd.
  */
@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <openssl/crypto.h>
 #include <poll.h>
 #include <pthread.h>
@@ -26,6 +27,7 @@
 #include "base/jdoc.h"
 #include "base/jtext.h"
 #include "base/log.h"
+#include "serve/backup.h"
 #include "serve/control.h"
 #include "serve/serve.h"
 
@@ -42,16 +44,19 @@ enum {
  * Only client_enter() changes it.
  *
  *   FREE -accept-> READING -a whole line: run it-> ANSWERING -sent-> READING
- *     ^_______________|___________________________|  (closed, silent too long, `last`, `upgrades`)
+ *     ^               |  '--backup--> WORKING --done--^   |
+ *     |_______________|__________________|________________|  (closed, silent too long, `last`, `upgrades`)
  *
+ * WORKING: its backup is under way, it gets lines about that, and it may take as long as it takes.
  * A peer that may not ask, and a line too long, begin ANSWERING with `last` set. With `upgrades` set
  * the descriptor goes to the workers when the answer is out.
  */
-enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_ANSWERING };
+enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_WORKING, CLIENT_ANSWERING };
 
 struct client {
 	enum client_state state;
 	int fd;
+	int passed_fd;			/* came with what it said; -1 */
 	uint64_t deadline_us;		/* monotonic */
 	char *in;			/* REQUEST_MAX + 1 bytes */
 	size_t n_in;
@@ -69,6 +74,8 @@ struct control {
 	int listener;
 	int wake_fd;			/* eventfd: control_stop() was called */
 	uint64_t accept_from_us;	/* not before then */
+	struct backup_job *job;		/* the backup under way; NULL */
+	struct client *worker;		/* whose it is: WORKING; NULL when that one has left */
 	struct client clients[CLIENTS_MAX];
 };
 
@@ -85,7 +92,7 @@ static void client_enter(struct client *client, enum client_state state)
 {
 	client->state = state;
 	client->deadline_us = clock_mono_us() + CLIENT_WAIT_MS * UINT64_C(1000);
-	if (state != CLIENT_ANSWERING && client->out != NULL) {
+	if ((state == CLIENT_FREE || state == CLIENT_READING) && client->out != NULL) {
 		OPENSSL_clear_free(client->out, client->n_out);
 		client->out = NULL;
 	}
@@ -93,12 +100,14 @@ static void client_enter(struct client *client, enum client_state state)
 		return;
 	if (client->fd >= 0)
 		close(client->fd);
+	if (client->passed_fd >= 0)
+		close(client->passed_fd);
 	OPENSSL_clear_free(client->in, REQUEST_MAX + 1);
 	client->in = NULL;
 }
 
-/* Begin to answer TEXT; what a client must not keep is in it, so it is wiped afterwards. */
-static void client_answer(struct client *client, struct str text)
+/* Begin to send TEXT; what a client must not keep is in it, so it is wiped afterwards. */
+static void client_say(struct client *client, enum client_state state, struct str text)
 {
 	client->out = text.p == NULL ? NULL : OPENSSL_malloc(text.n);
 	if (client->out == NULL) {
@@ -109,7 +118,12 @@ static void client_answer(struct client *client, struct str text)
 	memcpy(client->out, text.p, text.n);
 	client->n_out = text.n;
 	client->n_sent = 0;
-	client_enter(client, CLIENT_ANSWERING);
+	client_enter(client, state);
+}
+
+static void client_answer(struct client *client, struct str text)
+{
+	client_say(client, CLIENT_ANSWERING, text);
 }
 
 /* {"ok":false,...} as a line; .p is NULL when there is no memory. */
@@ -189,17 +203,31 @@ static enum rc check_upgrade(const struct control *control, const struct client 
 	return control->upgrade.has_room(control->upgrade.arg) ? RC_OK : RC_UNAVAILABLE;
 }
 
+/* The backup has begun: the answer comes behind it. */
+static void work(struct control *control, struct client *client, struct backup_job *job)
+{
+	control->job = job;
+	control->worker = client;
+	client_enter(client, CLIENT_WORKING);
+}
+
 static void run_line(struct control *control, struct client *client, struct str line)
 {
-	struct admin_answer answer = { .result = NULL };
+	struct admin_answer answer = { .passed_fd = &client->passed_fd };
 	json_object *doc = jdoc_read(line, REQUEST_DEPTH);
 	enum rc rc = run_document(control, doc, &answer);
 
 	if (rc == RC_OK && answer.upgrades)
 		rc = check_upgrade(control, client, line, &answer);
 	client->upgrades = rc == RC_OK && answer.upgrades;
-	client_answer(client, rc == RC_OK ? result_line(control->arena, answer.result)
-					  : error_line(control->arena, rc, answer.detail));
+	if (client->passed_fd >= 0)
+		close(client->passed_fd);
+	client->passed_fd = -1;
+	if (rc == RC_OK && answer.job != NULL)
+		work(control, client, answer.job);
+	else
+		client_answer(client, rc == RC_OK ? result_line(control->arena, answer.result)
+						  : error_line(control->arena, rc, answer.detail));
 	if (rc == RC_STORE)
 		serve_fail();
 	wipe(answer.result);
@@ -236,10 +264,29 @@ static void take_line(struct control *control, struct client *client)
 	OPENSSL_cleanse(client->in + client->n_in, n);
 }
 
+/* Of the descriptors that came along the last is kept; the kernel has closed those for which there was no room. */
+static void take_fds(struct client *client, struct msghdr *message)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = 0; CMSG_LEN(at + sizeof(int)) <= c->cmsg_len; at += sizeof(int)) {
+			if (client->passed_fd >= 0)
+				close(client->passed_fd);
+			memcpy(&client->passed_fd, CMSG_DATA(c) + at, sizeof client->passed_fd);
+		}
+	}
+}
+
 static void client_read(struct client *client)
 {
-	ssize_t n = recv(client->fd, client->in + client->n_in, REQUEST_MAX + 1 - client->n_in, 0);
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct iovec bytes = { client->in + client->n_in, REQUEST_MAX + 1 - client->n_in };
+	struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
+	ssize_t n = recvmsg(client->fd, &message, MSG_CMSG_CLOEXEC);
 
+	if (n >= 0)
+		take_fds(client, &message);
 	if (n > 0)
 		client->n_in += (size_t)n;
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
@@ -261,23 +308,116 @@ static void hand_over(const struct control *control, struct client *client)
 	control->upgrade.take(control->upgrade.arg, fd);
 }
 
-static void client_send(const struct control *control, struct client *client)
+/* What the kernel takes now; false when the peer has gone. */
+static bool send_some(struct client *client)
 {
 	ssize_t n = send(client->fd, client->out + client->n_sent, client->n_out - client->n_sent,
 			 MSG_NOSIGNAL);
 
-	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			client_enter(client, CLIENT_FREE);
+	if (n >= 0)
+		client->n_sent += (size_t)n;
+	return n >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
+static void client_send(const struct control *control, struct client *client)
+{
+	size_t before = client->n_sent;
+
+	if (!send_some(client)) {
+		client_enter(client, CLIENT_FREE);
 		return;
 	}
-	client->n_sent += (size_t)n;
+	if (client->n_sent == before)
+		return;
 	if (client->n_sent < client->n_out)
 		client_enter(client, CLIENT_ANSWERING);
 	else if (client->upgrades)
 		hand_over(control, client);
 	else
 		client_enter(client, client->last ? CLIENT_FREE : CLIENT_READING);
+}
+
+/* --- a backup --- */
+
+static void forget_out(struct client *client)
+{
+	OPENSSL_clear_free(client->out, client->n_out);
+	client->out = NULL;
+}
+
+/* Whoever hangs up while its backup is under way does not want it any more; one that speaks breaks the rules. */
+static void worker_step(struct control *control, struct client *client)
+{
+	char byte;
+	ssize_t n = recv(client->fd, &byte, 1, MSG_PEEK);
+	bool left = n >= 0 || (errno != EAGAIN && errno != EINTR);
+
+	if (!left && client->out != NULL) {
+		left = !send_some(client);
+		if (!left && client->n_sent == client->n_out)
+			forget_out(client);
+	}
+	if (!left)
+		return;
+	backup_cancel(control->job);
+	control->worker = NULL;
+	client_enter(client, CLIENT_FREE);
+}
+
+static void job_end(struct control *control)
+{
+	struct admin_answer answer = { .result = NULL };
+	struct client *client = control->worker;
+	enum rc rc = backup_finish(control->job, control->arena, &answer);
+
+	control->job = NULL;
+	control->worker = NULL;
+	if (rc == RC_STORE)
+		serve_fail();
+	if (client != NULL) {
+		/* A line about the progress that is half out must come to its end: the answer goes behind it. */
+		struct str line = rc == RC_OK ? result_line(control->arena, answer.result)
+					      : error_line(control->arena, rc, answer.detail);
+		struct buf buf;
+
+		buf_init(&buf, control->arena, ARENA_CEILING);
+		if (client->out != NULL) {
+			buf_add(&buf, str_make(client->out + client->n_sent, client->n_out - client->n_sent));
+			forget_out(client);
+		}
+		buf_add(&buf, line);
+		client_answer(client, line.p != NULL && buf_ok(&buf) ? buf_str(&buf) : str_make(NULL, 0));
+	}
+	json_object_put(answer.result);
+	arena_reset(control->arena);
+}
+
+/* How far it is. A client that has not read the last line gets no other one. */
+static void job_look(struct control *control)
+{
+	uint64_t done, whole;
+	struct buf buf;
+
+	if (backup_look(control->job, &done, &whole)) {
+		job_end(control);
+		return;
+	}
+	if (control->worker == NULL || control->worker->out != NULL)
+		return;
+	buf_init(&buf, control->arena, ARENA_CEILING);
+	buf_addf(&buf, "{\"progress\":{\"done\":%" PRIu64 ",\"whole\":%" PRIu64 "}}\n", done, whole);
+	if (buf_ok(&buf)) {
+		struct client *client = control->worker;
+
+		client_say(client, CLIENT_WORKING, buf_str(&buf));
+		if (client->state == CLIENT_WORKING) {
+			worker_step(control, client);
+		} else {
+			backup_cancel(control->job);
+			control->worker = NULL;
+		}
+	}
+	arena_reset(control->arena);
 }
 
 /* One step, one command at most: then it is another client's turn. */
@@ -289,7 +429,9 @@ static void client_step(struct control *control, struct client *client)
 		if (client->state == CLIENT_READING && has_line(client))
 			take_line(control, client);
 	}
-	if (client->state == CLIENT_ANSWERING)
+	if (client->state == CLIENT_WORKING)
+		worker_step(control, client);
+	else if (client->state == CLIENT_ANSWERING)
 		client_send(control, client);
 }
 
@@ -334,7 +476,7 @@ static void accept_client(struct control *control)
 		control->accept_from_us = clock_mono_us() + ACCEPT_PAUSE_MS * UINT64_C(1000);
 		return;
 	}
-	*client = (struct client){ .fd = fd, .in = OPENSSL_malloc(REQUEST_MAX + 1) };
+	*client = (struct client){ .fd = fd, .passed_fd = -1, .in = OPENSSL_malloc(REQUEST_MAX + 1) };
 	if (client->in == NULL) {
 		LOG_WARN("no memory for a client of the control socket");
 		close(fd);
@@ -367,7 +509,7 @@ static int time_to_wait(const struct control *control, bool paused)
 
 		if (has_waiting_line(client))
 			return 0;
-		if (client->state != CLIENT_FREE && client->deadline_us < next)
+		if (client->state != CLIENT_FREE && client->state != CLIENT_WORKING && client->deadline_us < next)
 			next = client->deadline_us;
 	}
 	if (next == UINT64_MAX)
@@ -375,10 +517,19 @@ static int time_to_wait(const struct control *control, bool paused)
 	return next <= now ? 0 : (int)((next - now) / 1000 + 1);
 }
 
+static short events_of(const struct client *client)
+{
+	switch (client->state) {
+	case CLIENT_ANSWERING: return POLLOUT;
+	case CLIENT_WORKING:   return (short)(client->out != NULL ? POLLIN | POLLOUT : POLLIN);
+	default:               return POLLIN;
+	}
+}
+
 /* One turn of the loop; false when it was told to stop. */
 static bool take_turn(struct control *control)
 {
-	struct pollfd fds[2 + CLIENTS_MAX];
+	struct pollfd fds[2 + CLIENTS_MAX + 1];
 	bool paused = clock_mono_us() < control->accept_from_us;
 	uint64_t now;
 	int n;
@@ -388,10 +539,10 @@ static bool take_turn(struct control *control)
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		const struct client *client = &control->clients[i];
 
-		fds[2 + i] = (struct pollfd){ client->state == CLIENT_FREE ? -1 : client->fd,
-					      client->state == CLIENT_ANSWERING ? POLLOUT : POLLIN, 0 };
+		fds[2 + i] = (struct pollfd){ client->state == CLIENT_FREE ? -1 : client->fd, events_of(client), 0 };
 	}
-	n = poll(fds, 2 + CLIENTS_MAX, time_to_wait(control, paused));
+	fds[2 + CLIENTS_MAX] = (struct pollfd){ control->job == NULL ? -1 : backup_fd(control->job), POLLIN, 0 };
+	n = poll(fds, 2 + CLIENTS_MAX + 1, time_to_wait(control, paused));
 	assert(n >= 0 || errno == EINTR);
 	if (n < 0)
 		return true;
@@ -405,9 +556,11 @@ static bool take_turn(struct control *control)
 
 		if (fds[2 + i].revents != 0 || has_waiting_line(client))
 			client_step(control, client);
-		else if (client->state != CLIENT_FREE && client->deadline_us <= now)
+		else if (client->state != CLIENT_FREE && client->state != CLIENT_WORKING && client->deadline_us <= now)
 			client_enter(client, CLIENT_FREE);
 	}
+	if (fds[2 + CLIENTS_MAX].revents != 0 && control->job != NULL)
+		job_look(control);
 	if (fds[1].revents != 0)
 		accept_client(control);
 	return true;
@@ -419,6 +572,10 @@ static void *run(void *arg)
 
 	while (take_turn(control))
 		;
+	if (control->job != NULL) {
+		backup_cancel(control->job);
+		job_end(control);
+	}
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		if (control->clients[i].state != CLIENT_FREE)
 			client_enter(&control->clients[i], CLIENT_FREE);

@@ -8,6 +8,10 @@
  *
  * Behind the answer to {"command":"kv.open"} the connection speaks FastCGI, as the front server's do:
  * what tmakvctl does with keys goes the way of all requests.
+ *
+ * With {"command":"backup"} comes the descriptor of an empty directory (SCM_RIGHTS). While it runs there are lines
+ *   {"progress":{"done":1,"whole":2}}
+ * and whoever hangs up, or says anything, cancels it.
  */
 #ifndef SERVE_CONTROL_H
 #define SERVE_CONTROL_H
@@ -18,6 +22,7 @@
 
 #include "call.h"
 
+struct backup_job;
 struct control;
 
 /* Who serves the connections that go over to FastCGI. Called in the control thread. */
@@ -41,9 +46,13 @@ uint64_t control_uptime_us(void);
 
 /* How a command ended; RESULT is a document to send, released by the caller. */
 struct admin_answer {
+	/* in: the descriptor that came with the command, or -1; who takes it over sets it to -1. NULL: there is none */
+	int *passed_fd;
+	/* out */
 	json_object *result;	/* on RC_OK */
 	struct str detail;	/* else: a sentence, in the arena; empty: the table's */
 	bool upgrades;		/* on RC_OK: the connection is one of FastCGI from then on */
+	struct backup_job *job;	/* on RC_OK, and not NULL: it has only begun, the answer comes when this ends */
 };
 
 /* admin_run - one command of the table in admin.c. RC_NO_SUCH_ROUTE: there is none of that name. */

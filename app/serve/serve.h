@@ -65,6 +65,15 @@ struct serve_fds {
 int serve_server(const struct conf *conf, const struct serve_fds *fds);
 
 /*
+ * Without serving (maintain.c); each answers the exit code. serve_prepare - bring the copy in DIR, which a server
+ * has made, to rest, check it and write its list. serve_verify - is the backup DIR good? Changes nothing.
+ * serve_restore - copy the backup DIR into the empty directories of CONF.
+ */
+int serve_prepare(const char *dir);
+int serve_verify(const char *dir);
+int serve_restore(const char *dir, const struct conf *conf);
+
+/*
  * serve_fail - the store is unwell: end the server process (exit 75) once the answers that are under way
  * have gone out, so that the next one recovers it. Any thread; returns at once.
  */

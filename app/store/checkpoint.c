@@ -155,10 +155,23 @@ void ballast_release(struct store *store)
 
 static void logs_remove(struct store *store)
 {
-	int error = store->env->log_archive(store->env, NULL, DB_ARCH_REMOVE);
+	int error = 0;
 
+	pthread_mutex_lock(&store->logs_lock);
+	if (!store->logs_kept)
+		error = store->env->log_archive(store->env, NULL, DB_ARCH_REMOVE);
+	pthread_mutex_unlock(&store->logs_lock);
 	if (error != 0)
 		LOG_WARN("old log files could not be removed", LOG_STR("error", db_strerror(error)));
+}
+
+void logs_keep(struct store *store, bool keep)
+{
+	pthread_mutex_lock(&store->logs_lock);
+	store->logs_kept = keep;
+	pthread_mutex_unlock(&store->logs_lock);
+	if (!keep)
+		logs_remove(store);
 }
 
 static int checkpoint(struct store *store, uint32_t kbytes)

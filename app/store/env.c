@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/log.h"
+#include "store/backup_list.h"
 #include "store/private.h"
 
 enum {
@@ -117,6 +118,9 @@ void env_report(const DB_ENV *env, const char *prefix, const char *text)
 	struct store *store = store_of(env);
 
 	(void)prefix;
+	/* Of a backup that was stopped, backup.c tells why. */
+	if (strstr(text, "Backup Failed") != NULL || strstr(text, "BDB0704") != NULL)
+		return;
 	/* While a flush waits for space, each try says so. */
 	if (!(tells_of_full_disk(text) && store_waits_for_space(store)) && may_report(store))
 		LOG_ERROR("Berkeley DB reports", LOG_STR("text", text));
@@ -252,6 +256,20 @@ static enum store_open_result take_lock(struct store *store)
 out:
 	free(path);
 	return result;
+}
+
+/* A restore that did not come to its end has left some of the files, and recovery would make something of them. */
+static enum store_open_result restore_check(const struct store *store)
+{
+	char *path = path_join(store->data_dir, RESTORE_MARK);
+	bool half = access(path, F_OK) == 0;
+
+	free(path);
+	if (!half)
+		return STORE_OPENED;
+	LOG_ERROR("a restore into this directory was interrupted: run tmakvd --restore again, it begins anew",
+		  LOG_STR("data_dir", store->data_dir));
+	return STORE_MISCONFIGURED;
 }
 
 /* ---- the environment ---- */
@@ -428,6 +446,7 @@ static struct store *store_new(const struct conf *conf)
 	pthread_mutex_init(&store->report_lock, NULL);
 	pthread_mutex_init(&store->flush_lock, NULL);
 	pthread_cond_init(&store->flush_done, NULL);
+	pthread_mutex_init(&store->logs_lock, NULL);
 	return store;
 }
 
@@ -451,6 +470,7 @@ static void store_free(struct store *store)
 	pthread_mutex_destroy(&store->report_lock);
 	pthread_mutex_destroy(&store->flush_lock);
 	pthread_cond_destroy(&store->flush_done);
+	pthread_mutex_destroy(&store->logs_lock);
 	free(store);
 }
 
@@ -478,7 +498,8 @@ static enum store_open_result store_begin(struct store *store, const struct conf
 
 	if (!make_directory(store->data_dir) || !make_directory(store->log_dir))
 		return STORE_MISCONFIGURED;
-	if ((result = take_lock(store)) != STORE_OPENED)
+	if ((result = take_lock(store)) != STORE_OPENED ||
+	    (result = restore_check(store)) != STORE_OPENED)
 		return result;
 	if (!birth_begin(store))
 		return STORE_FAILED;

@@ -37,3 +37,12 @@ enum rc store_meta_random(struct store *store, const char *name, void *out, size
 	}
 	return rc;
 }
+
+enum rc store_meta_write(struct store *store, const char *name, struct str value)
+{
+	struct meta_row row = { str_c(name), value };
+	struct commit_op op;
+
+	commit_op_init(&op, meta_apply, &row, value.n, STR_LIT(""));
+	return commit_run(store, &op);
+}

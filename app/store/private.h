@@ -98,6 +98,9 @@ struct store {
 	uint64_t ballast_bytes, reserve_bytes;
 	_Atomic uint64_t free_bytes;
 	_Atomic int64_t last_checkpoint_at;
+	pthread_mutex_t logs_lock;	/* whoever removes log files, and whoever says that none may be */
+	bool logs_kept;			/* a backup copies them */
+	struct copying *copying;	/* backup.c's, while one is made */
 
 	/* expire.c */
 	struct helper sweeper;
@@ -191,6 +194,8 @@ void position_note(struct store *store);
 bool checkpointer_start(struct store *store);
 void checkpointer_stop(struct store *store);
 int checkpoint_now(struct store *store);
+/* logs_keep - whether log files that recovery needs no longer stay. On: none is being removed. Off: they go. */
+void logs_keep(struct store *store, bool keep);
 void space_measure(struct store *store);	/* keeps the ballast, when there is room */
 void ballast_release(struct store *store);
 

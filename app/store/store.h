@@ -68,6 +68,9 @@ enum rc store_get(struct store *store, enum store_table table, struct str key,
 /* store_size - the length of the row's value; its bytes are not read. RC_KEY_NOT_FOUND. */
 enum rc store_size(struct store *store, enum store_table table, struct str key, size_t *n) MUST_USE;
 
+/* store_meta_write - a row of STORE_META; blocks until it is durable. */
+enum rc store_meta_write(struct store *store, const char *name, struct str value) MUST_USE;
+
 /*
  * store_meta_random - N random bytes that are kept in STORE_META under NAME: made by the first call ever, the
  * same ever after. Blocks: at start only. RC_STORE, RC_STORAGE_FULL.

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -24,6 +25,7 @@
 #include "base/clock.h"
 #include "base/jdoc.h"
 #include "base/log.h"
+#include "serve/backup.h"
 #include "serve/control.h"
 #include "serve/serve.h"
 
@@ -58,6 +60,59 @@ static void take(void *arg, int fd)
 
 static const struct control_upgrade upgrade = { has_room, take, &room };
 
+/* Stand in for backup.c's: a backup that is as far as the test says. */
+struct backup_job {
+	int wake;
+};
+
+static struct backup_job job;
+static _Atomic uint64_t job_done;
+static _Atomic bool job_ended, job_cancelled;
+static _Atomic int jobs_begun, jobs_finished;
+
+int backup_fd(const struct backup_job *j)
+{
+	return j->wake;
+}
+
+bool backup_look(struct backup_job *j, uint64_t *done, uint64_t *whole)
+{
+	uint64_t n;
+
+	assert_int_equal(read(j->wake, &n, sizeof n), sizeof n);
+	*done = job_done;
+	*whole = 100;
+	return job_ended;
+}
+
+static void job_tell(uint64_t done, bool ended)
+{
+	const uint64_t one = 1;
+
+	job_done = done;
+	job_ended = ended;
+	assert_int_equal(write(job.wake, &one, sizeof one), sizeof one);
+}
+
+/* A real one notices soon. */
+void backup_cancel(struct backup_job *j)
+{
+	(void)j;
+	job_cancelled = true;
+	job_tell(0, true);
+}
+
+enum rc backup_finish(struct backup_job *j, struct arena *arena, struct admin_answer *out)
+{
+	(void)arena;
+	close(j->wake);
+	jobs_finished++;
+	out->result = json_object_new_object();
+	return RC_OK;
+}
+
+static _Atomic int fd_seen;	/* that came with the last "fd" */
+
 /* Stands in for the table of admin.c. */
 enum rc admin_run(const struct app *app, struct str command, json_object *args,
 		  struct arena *arena, struct admin_answer *out)
@@ -84,6 +139,18 @@ enum rc admin_run(const struct app *app, struct str command, json_object *args,
 	if (str_eq(command, STR_LIT("open"))) {
 		out->result = json_object_new_object();
 		out->upgrades = true;
+		return RC_OK;
+	}
+	if (str_eq(command, STR_LIT("backup"))) {
+		job.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		job_ended = job_cancelled = false;
+		out->job = &job;
+		jobs_begun++;
+		return RC_OK;
+	}
+	if (str_eq(command, STR_LIT("fd"))) {
+		fd_seen = *out->passed_fd;
+		out->result = json_object_new_object();
 		return RC_OK;
 	}
 	if (str_eq(command, STR_LIT("unwell")))
@@ -476,6 +543,167 @@ static void stopping_closes_clients_and_leaves_the_listener(void **state)
 	close(fd);
 }
 
+/* ---- descriptors ---- */
+
+static void say_with_fds(int fd, const char *text, int n)
+{
+	_Alignas(struct cmsghdr) char space[CMSG_SPACE(4 * sizeof(int))] = { 0 };
+	struct iovec bytes = { (void *)(uintptr_t)text, strlen(text) };
+	struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = space,
+				  .msg_controllen = CMSG_SPACE((size_t)n * sizeof(int)) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+	const int fds[4] = { 0, 0, 0, 0 };
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
+	memcpy(CMSG_DATA(c), fds, (size_t)n * sizeof(int));
+	assert_int_equal(sendmsg(fd, &message, MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+static int open_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 200; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void descriptors_that_come_along_do_not_pile_up(void **state)
+{
+	int fd = dial(), before;
+
+	(void)state;
+	assert_non_null(strstr(ask(fd, "{\"command\":\"fd\"}\n"), "\"ok\":true"));
+	assert_int_equal(fd_seen, -1);
+	before = open_fds();
+	for (int n = 1; n <= 4; n++) {
+		/* With a command that takes none, with one that does, and with half a line. */
+		say_with_fds(fd, "{\"command\":\"echo\"}\n", n);
+		assert_non_null(strstr(hear(fd), "\"ok\":true"));
+		say_with_fds(fd, "{\"command\":", n);
+		say_with_fds(fd, "\"fd\"}\n", n);
+		assert_non_null(strstr(hear(fd), "\"ok\":true"));
+		assert_int_equal(open_fds(), before);
+		assert_true(fd_seen > 2);
+	}
+	assert_non_null(strstr(ask(fd, "{\"command\":\"fd\"}\n"), "\"ok\":true"));
+	assert_int_equal(fd_seen, -1);
+	say_with_fds(fd, "{\"comm", 1);
+	close(fd);
+	fd = dial();
+	assert_non_null(strstr(ask(fd, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	for (int wait = 0; wait < 5000 && open_fds() != before; wait++)
+		usleep(1000);
+	assert_int_equal(open_fds(), before);
+	close(fd);
+}
+
+/* ---- a backup ---- */
+
+/* A backup for FD. What is said behind its line must not come together with it. */
+static void begin_backup(int fd)
+{
+	int before = jobs_begun;
+
+	say(fd, STR_LIT("{\"command\":\"backup\"}\n"));
+	for (int i = 0; i < 5000 && jobs_begun == before; i++)
+		usleep(1000);
+	assert_int_equal(jobs_begun, before + 1);
+}
+
+static void backup_tells_how_far_it_is_and_others_are_answered(void **state)
+{
+	int fd = dial(), other = dial();
+	char line[80];
+
+	(void)state;
+	jobs_finished = 0;
+	begin_backup(fd);
+	for (int i = 0; i < 3; i++) {
+		assert_non_null(strstr(ask(other, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+		job_tell((uint64_t)i + 7, false);
+		snprintf(line, sizeof line, "{\"progress\":{\"done\":%d,\"whole\":100}}", i + 7);
+		assert_string_equal(hear(fd), line);
+	}
+	job_tell(100, true);
+	assert_string_equal(hear(fd), "{\"ok\":true,\"result\":{}}");
+	assert_int_equal(jobs_finished, 1);
+	assert_false(job_cancelled);
+	/* And the connection goes on. */
+	assert_non_null(strstr(ask(fd, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	close(fd);
+	close(other);
+}
+
+static void await_finish(int n)
+{
+	for (int i = 0; i < 5000 && jobs_finished < n; i++)
+		usleep(1000);
+	assert_int_equal(jobs_finished, n);
+	assert_true(job_cancelled);
+}
+
+static void whoever_hangs_up_or_speaks_cancels_its_backup(void **state)
+{
+	int fd = dial(), other = dial();
+
+	(void)state;
+	jobs_finished = 0;
+	begin_backup(fd);
+	assert_non_null(strstr(ask(other, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	assert_false(job_cancelled);
+	close(fd);
+	await_finish(1);
+	fd = dial();
+	begin_backup(fd);
+	assert_non_null(strstr(ask(other, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	say(fd, STR_LIT("x"));
+	await_finish(2);
+	assert_true(has_ended(fd));
+	close(fd);
+	close(other);
+}
+
+static void backup_whose_client_does_not_read_goes_on(void **state)
+{
+	int fd = dial(), other = dial(), lines = 0;
+
+	(void)state;
+	jobs_finished = 0;
+	begin_backup(fd);
+	assert_non_null(strstr(ask(other, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	for (int i = 0; i < 20000; i++)
+		job_tell((uint64_t)i, false);
+	assert_non_null(strstr(ask(other, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	job_tell(100, true);
+	while (strstr(hear(fd), "\"progress\"") != NULL)
+		lines++;
+	assert_string_equal(answer, "{\"ok\":true,\"result\":{}}");
+	assert_true(lines > 0);
+	assert_false(job_cancelled);
+	close(fd);
+	close(other);
+}
+
+static void stopping_cancels_a_backup(void **state)
+{
+	int fd = dial(), other = dial();
+
+	(void)state;
+	jobs_finished = 0;
+	begin_backup(fd);
+	assert_non_null(strstr(ask(other, "{\"command\":\"echo\"}\n"), "\"ok\":true"));
+	control_stop(control);
+	assert_int_equal(jobs_finished, 1);
+	assert_true(job_cancelled);
+	control = control_start(NULL, listener, &upgrade);
+	assert_non_null(control);
+	close(fd);
+	close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -496,6 +724,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bytes_behind_the_command_that_opens_refuse_it, start, stop),
 		cmocka_unit_test_setup_teardown(nothing_is_opened_when_there_is_no_room, start, stop),
 		cmocka_unit_test_setup_teardown(other_users_are_refused, start, stop),
+		cmocka_unit_test_setup_teardown(descriptors_that_come_along_do_not_pile_up, start, stop),
+		cmocka_unit_test_setup_teardown(backup_tells_how_far_it_is_and_others_are_answered, start, stop),
+		cmocka_unit_test_setup_teardown(whoever_hangs_up_or_speaks_cancels_its_backup, start, stop),
+		cmocka_unit_test_setup_teardown(backup_whose_client_does_not_read_goes_on, start, stop),
+		cmocka_unit_test_setup_teardown(stopping_cancels_a_backup, start, stop),
 		cmocka_unit_test_setup_teardown(stopping_closes_clients_and_leaves_the_listener, start, stop),
 	};
 
