@@ -215,6 +215,7 @@ cmp -s "$work/body" "$work/new" || fail "again4 is not what was written"
 
 it "loses nothing when the disk fills up under load $rounds times, with a kill each time"
 make_project full
+find_rest
 mkdir "$work/events"
 printf '%s\n' "$API_KEY" >"$work/tokens"
 for user in 101 102; do
@@ -226,7 +227,8 @@ done
 mark() { printf '%s %s\n' "${EPOCHREALTIME/./}" "$1" >>"$work/events/marks"; }
 # For 507 and for a server that waits: errors are to be expected while the disk is full.
 mark gone
-"$tools/crash_load" -s "$work/f" -t "$work/tokens" -o "$work/events" -d $((rounds * 30 + 60)) &
+# shellcheck disable=SC2154 # find_rest sets it
+"$tools/crash_load" -s "$work/f" -t "$work/tokens" -o "$work/events" -b "$rest_path" -d $((rounds * 30 + 60)) &
 load_pid=$!
 for ((i = 1; i <= rounds; i++)); do
 	sleep "0.$((RANDOM % 900 + 100))"
