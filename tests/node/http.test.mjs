@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { expectError, start } from './lib.mjs';
+import { expectError, start, until } from './lib.mjs';
 
 let kv, other, user, planted;
 before(async () => {
@@ -220,8 +220,13 @@ test('every line of the server\'s log is one JSON object, whatever the clients s
 
 test('a request\'s line in the log says how it was answered', async () => {
   const { headers } = await kv.ask('GET', '/kv/nothing-here');
-  const line = readFileSync(join(kv.dir, 'tmakvd.log'), 'utf8').split('\n')
-    .find((text) => text.includes(headers['x-request-id']));
+  let line;
+  // It is written behind the answer.
+  await until('the log has its line', () => {
+    line = readFileSync(join(kv.dir, 'tmakvd.log'), 'utf8').split('\n')
+      .find((text) => text.includes(headers['x-request-id']) && text.endsWith('}'));
+    return line !== undefined;
+  });
   const { status, code, route } = JSON.parse(line.replace(/^<\d>/, ''));
   assert.deepEqual({ status, code, route }, { status: 404, code: 'key_not_found', route: '/kv/{key}' });
 });
