@@ -14,6 +14,9 @@ for file in crash_load crash_check crash_audit; do
 	[ -x "$tools/$file" ] || broken "$tools/$file is not built"
 done
 
+# A recovery that finds no space leaks inside Berkeley DB.
+export LSAN_OPTIONS=${LSAN_OPTIONS:-}:suppressions=$top_srcdir/tests/lsan.supp:print_suppressions=0
+
 load_pid='' waiters=()
 make_work
 mkdir -m 700 "$work/data"
