@@ -201,10 +201,14 @@ static bool any_changed(const struct commit_op *first, const struct commit_op *e
 static enum rc txn_try(struct store *store, struct commit_op *first, struct commit_op *end)
 {
 	struct store_txn txn = { .store = store, .usage = store->usage };
-	enum rc rc = store_rc(store, store->env->txn_begin(store->env, NULL, &txn.txn, 0));
 	bool changed;
+	enum rc rc;
 	int error;
 
+	/* What could not be undone is in the pages still: nothing may be logged on top of it. */
+	if (atomic_load(&store->failed))
+		return RC_STORE;
+	rc = store_rc(store, store->env->txn_begin(store->env, NULL, &txn.txn, 0));
 	if (rc != RC_OK)
 		return rc;
 	rc = ops_run(&txn, first, end);

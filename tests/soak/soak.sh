@@ -108,7 +108,8 @@ it "takes no more memory"
 # The answers of the last minute are kept: a short run does not get beyond that.
 stays "KB of memory" "$work/samples" 2 5 $((seconds < 300 ? 3072 : 1024))
 it "leaves no descriptors open"
-stays descriptors "$work/samples" 3 0 3
+# The front server keeps some connections more, or fewer; what leaks is hundreds in a minute.
+stays descriptors "$work/samples" 3 0 12
 it "removes log files, and uses pages again"
 stays "log files" "$work/samples" 4 0 1
 stays "KB of log" "$work/samples" 6 10 131072
