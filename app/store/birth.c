@@ -42,14 +42,6 @@ static bool is_log(const char *name)
 	return strncmp(name, "log.", 4) == 0;
 }
 
-static bool is_there(const struct store *store, const char *name)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof path, "%s/%s", store->data_dir, name);
-	return access(path, F_OK) == 0;
-}
-
 static bool failed(const char *what, const char *path)
 {
 	LOG_ERROR(what, LOG_STR("path", path), LOG_ERRNO(errno));
@@ -95,14 +87,7 @@ static bool set_aside(const char *dir, const char *name, void *arg)
 /* What was made, renamed and removed in DIR stays so. */
 static bool names_sync(const char *dir)
 {
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool good = fd >= 0 && fsync(fd) == 0;
-
-	if (!good)
-		failed("cannot sync a directory", dir);
-	if (fd >= 0)
-		close(fd);
-	return good;
+	return directory_sync(dir) || failed("cannot sync a directory", dir);
 }
 
 static bool mark_make(const char *path, const char *dir)
@@ -127,7 +112,7 @@ bool birth_begin(struct store *store)
 	char mark[PATH_MAX];
 	size_t n = 0;
 
-	if (is_there(store, MARK) && !is_there(store, "manifest")) {
+	if (file_is_there(store, MARK) && !file_is_there(store, "manifest")) {
 		LOG_WARN("the first start was interrupted before anything was stored: starting over, with new files",
 			 LOG_STR("data_dir", store->data_dir));
 		return each_file(store->data_dir, is_table, set_aside, NULL) &&

@@ -216,6 +216,15 @@ static char *path_join(const char *dir, const char *name)
 	return path;
 }
 
+bool file_is_there(const struct store *store, const char *name)
+{
+	char *path = path_join(store->data_dir, name);
+	bool is_there = access(path, F_OK) == 0;
+
+	free(path);
+	return is_there;
+}
+
 static bool make_directory(const char *path)
 {
 	if (mkdir(path, 0700) == 0 || errno == EEXIST)
@@ -261,11 +270,7 @@ out:
 /* A restore that did not come to its end has left some of the files, and recovery would make something of them. */
 static enum store_open_result restore_check(const struct store *store)
 {
-	char *path = path_join(store->data_dir, RESTORE_MARK);
-	bool half = access(path, F_OK) == 0;
-
-	free(path);
-	if (!half)
+	if (!file_is_there(store, RESTORE_MARK))
 		return STORE_OPENED;
 	LOG_ERROR("a restore into this directory was interrupted: run tmakvd --restore again, it begins anew",
 		  LOG_STR("data_dir", store->data_dir));
@@ -328,15 +333,6 @@ static int env_recover(struct store *store, const struct conf *conf)
 	return env_open(store, conf);
 }
 
-static bool table_exists(const struct store *store, enum store_table table)
-{
-	char *path = path_join(store->data_dir, table_names[table]);
-	bool exists = access(path, F_OK) == 0;
-
-	free(path);
-	return exists;
-}
-
 static int table_open(struct store *store, enum store_table table)
 {
 	int error = db_create(&store->db[table], store->env, 0);
@@ -344,7 +340,7 @@ static int table_open(struct store *store, enum store_table table)
 
 	if (error != 0)
 		return error;
-	store->made_tables |= !table_exists(store, table);
+	store->made_tables |= !file_is_there(store, table_names[table]);
 	if ((error = db->set_pagesize(db, PAGE_SIZE_BYTES)) != 0 ||
 	    (error = db->set_flags(db, DB_CHKSUM)) != 0)
 		return error;

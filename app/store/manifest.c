@@ -32,11 +32,11 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "store/backup_list.h"
 #include "store/private.h"
 
 enum {
 	MANIFEST_MAX = 4096,
-	LOG_NAME_SIZE = 14,		/* "log." and ten digits */
 	PAGE_NUMBER_AT = 8,		/* in a page, u32 */
 	META_LAST_PAGE_AT = 32		/* in a table's first page, u32 */
 };
@@ -156,8 +156,7 @@ static void log_files_add(struct log_files *files, const struct store *store, co
 	struct stat st;
 	uint64_t number;
 
-	if (strncmp(name, "log.", 4) != 0 || strlen(name) != LOG_NAME_SIZE ||
-	    !str_to_u64(str_c(name + 4 + strspn(name + 4, "0")), 1, UINT32_MAX, &number))
+	if (!log_is_name(name) || !str_to_u64(str_c(name + 4), 1, UINT32_MAX, &number))
 		return;
 	if (files->n == 0 || number < files->first)
 		files->first = number;
@@ -240,9 +239,9 @@ static size_t manifest_print(const struct store *store, struct log_place log, ch
 				    (unsigned long long)sum_of(str_make(text, n)));
 }
 
-static bool path_sync(const char *path, int flags)
+bool directory_sync(const char *path)
 {
-	int fd = open(path, flags | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool synced = fd >= 0 && fsync(fd) == 0;
 
 	if (fd >= 0)
@@ -270,7 +269,7 @@ void manifest_write(struct store *store)
 	manifest_path(store, ".new", new_path);
 	/* The directory too: else the new name may be lost while the old file is gone. */
 	if (file_write(new_path, str_make(text, n)) && rename(new_path, path) == 0 &&
-	    path_sync(store->data_dir, O_RDONLY | O_DIRECTORY))
+	    directory_sync(store->data_dir))
 		return;
 	/* The old one says less, and nothing wrong. */
 	if (!atomic_load(&store->full))
@@ -447,7 +446,7 @@ static void damage_remember(struct store *store)
 	char path[PATH_MAX];
 
 	if (!file_write(damage_path(store, path), str_c(text)) ||
-	    !path_sync(store->data_dir, O_RDONLY | O_DIRECTORY))
+	    !directory_sync(store->data_dir))
 		LOG_ERROR("cannot make a file: do not start the server on this directory again",
 			  LOG_STR("path", path), LOG_ERRNO(errno));
 }

@@ -141,6 +141,9 @@ void store_found_damage(struct store *store);
 /* env_report - for DB_ENV->set_errcall, of environments whose app_private is the store. */
 void env_report(const DB_ENV *env, const char *prefix, const char *text);
 
+/* file_is_there - whether the data directory has a file NAME. */
+bool file_is_there(const struct store *store, const char *name);
+
 /* table_name - the name of its file. */
 const char *table_name(enum store_table table);
 
@@ -187,6 +190,8 @@ enum store_open_result tables_check(struct store *store);
 /* manifest_write - what there is now. When it cannot, the old one stays. */
 void manifest_write(struct store *store);
 bool position_open(struct store *store);
+/* directory_sync - the names of its files are on disk; false, and errno, when they are not. */
+bool directory_sync(const char *path);
 /* position_note - after a flush. */
 void position_note(struct store *store);
 
