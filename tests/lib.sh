@@ -232,6 +232,17 @@ make_key() {
 	ctl key create "$PROJECT" --json "$@" | member .key
 }
 
+# make_callers FILE - what crash_load asks with: the API key in the first line, tokens of two users in the next ones.
+make_callers() {
+	local user
+	printf '%s\n' "$API_KEY" >"$1"
+	for user in 101 102; do
+		validate "$(init_data "$user")"
+		expect 200
+		printf '%s\n' "$jwt" >>"$1"
+	done
+}
+
 # init_data [USER_ID [FIRST_NAME [AUTH_DATE]]] - genuine, signed with the project's bot.
 init_data() {
 	printf '%s\n' "$BOT_TOKEN" | "$top_srcdir/conf/sign-initdata.sh" "$@"

@@ -47,17 +47,10 @@ done
 
 # load_begin RUN [OPTIONS] - a project of its own, three callers, and the load on it.
 load_begin() {
-	local user
 	make_project "$1"
 	events=$work/$1
 	mkdir "$events"
-	printf '%s\n' "$API_KEY" >"$work/tokens"
-	for user in 101 102; do
-		validate "$(init_data "$user")"
-		expect 200
-		# shellcheck disable=SC2154 # validate sets it
-		printf '%s\n' "$jwt" >>"$work/tokens"
-	done
+	make_callers "$work/tokens"
 	find_rest
 	shift
 	"$tools/crash_load" -s "$work/f" -t "$work/tokens" -o "$events" -b "$rest_path" -d "$load_s" "$@" &

@@ -220,13 +220,7 @@ it "loses nothing when the disk fills up under load $rounds times, with a kill e
 make_project full
 find_rest
 mkdir "$work/events"
-printf '%s\n' "$API_KEY" >"$work/tokens"
-for user in 101 102; do
-	validate "$(init_data "$user")"
-	expect 200
-	# shellcheck disable=SC2154 # validate sets it
-	printf '%s\n' "$jwt" >>"$work/tokens"
-done
+make_callers "$work/tokens"
 mark() { printf '%s %s\n' "${EPOCHREALTIME/./}" "$1" >>"$work/events/marks"; }
 # For 507 and for a server that waits: errors are to be expected while the disk is full.
 mark gone
