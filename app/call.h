@@ -14,6 +14,7 @@
 
 #include <assert.h>
 
+#include "auth/access.h"
 #include "auth/auth.h"
 #include "base/arena.h"
 #include "base/metric.h"
@@ -56,6 +57,7 @@ struct call {
 	struct str key;			/* what stands in the path for each, undecoded */
 	struct str account, name_space;
 	struct caller caller;
+	struct access access;		/* what door_may() has found for the key */
 	struct str detail;		/* a better sentence for the error; empty: the table's */
 
 	enum rc outcome;		/* what the reply says, for the log */

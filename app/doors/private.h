@@ -2,6 +2,7 @@
  * private.h - what the doors share: the same questions, whoever asks them.
  *
  *   shared.c   keys, versions, lists
+ *   access.c   the project's access rules
  *   value.c    values of any size, in and out
  *   wording.c  limits in the words that Cloudflare's clients know (REST and binding)
  *   rest_*.c   the REST door has a file for each kind of thing
@@ -60,6 +61,18 @@ enum rc door_list(struct call *call, const char *limit_name, struct kv_list *lis
 /* door_names - the names of LIST as a JSON array of objects; AS_TEXT: their metadata as strings of JSON. */
 enum { DOOR_LIST_TEXT_MAX = 16 << 20 };	/* a page of 1,000 names, each escaped at its worst, is below this */
 void door_names(struct buf *out, const struct kv_list *list, bool as_text);
+
+/* ---- access.c ---- */
+
+/*
+ * door_may - whether the project's access rules let the caller do all of OPERATIONS (RULE_READ and so on) with KEY,
+ * which is checked: RC_OK, RC_FORBIDDEN_BY_RULES. What else they let the caller do with it is in call->access from then
+ * on. A request with If-Match or If-None-Match is one that reads as well: its outcome tells what is there.
+ */
+enum rc door_may(struct call *call, struct str key, unsigned operations) MUST_USE;
+
+/* door_value_limit - the most bytes that a value may have: the project's limit, or the rules' when that is less. */
+int64_t door_value_limit(const struct call *call);
 
 /* ---- value.c ---- */
 

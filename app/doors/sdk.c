@@ -112,6 +112,8 @@ enum rc sdk_get(struct call *call)
 	enum rc rc = door_key(call, &key);
 
 	if (rc == RC_OK)
+		rc = door_may(call, key, RULE_READ);
+	if (rc == RC_OK)
 		rc = door_open(call, key, &entry, &reader);
 	if (rc != RC_OK)
 		return rc;
@@ -195,6 +197,7 @@ enum rc sdk_put(struct call *call)
 		return RC_NO_MEMORY;
 	if ((rc = door_refuse_condition(call)) != RC_OK ||
 	    (rc = door_key(call, &put->key)) != RC_OK ||
+	    (rc = door_may(call, put->key, RULE_WRITE)) != RC_OK ||
 	    (rc = expiry_of(call, &put->expires_at)) != RC_OK ||
 	    (rc = value_of(call, put)) != RC_OK)
 		return rc;
@@ -216,7 +219,8 @@ enum rc sdk_delete(struct call *call)
 
 	if (del == NULL)
 		return RC_NO_MEMORY;
-	if ((rc = door_refuse_condition(call)) != RC_OK || (rc = door_key(call, &del->key)) != RC_OK)
+	if ((rc = door_refuse_condition(call)) != RC_OK || (rc = door_key(call, &del->key)) != RC_OK ||
+	    (rc = door_may(call, del->key, RULE_DELETE)) != RC_OK)
 		return rc;
 	return call_commit(call, kv_delete_apply, del, del->key.n, delete_done);
 }
