@@ -202,7 +202,7 @@ enum ctl_exit args_size(struct ctl *ctl, enum ctl_option option, int64_t min, in
 	return CTL_OK;
 }
 
-void args_print_options(unsigned mask)
+void args_print_options(uint64_t mask)
 {
 	char name[40];
 
@@ -220,7 +220,7 @@ void args_print_options(unsigned mask)
 
 /* --- which command --- */
 
-enum { COMMANDS_MAX = 64 };
+enum { COMMANDS_MAX = 128 };
 
 /* Whether the words begin with COMMAND's; *N is how many those are. */
 static bool begins_with(const struct ctl *ctl, const char *command, size_t *n)

@@ -46,7 +46,7 @@ enum ctl_option {
 	OPTION__COUNT
 };
 
-#define OPTION_BIT(option) (1u << (option))
+#define OPTION_BIT(option) (UINT64_C(1) << (option))
 
 /* These may stand in every command. */
 #define OPTIONS_EVERYWHERE (OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_CONTROL) | \
@@ -65,7 +65,7 @@ struct ctl;
 struct ctl_command {
 	const char *words;	/* "project create" */
 	enum ctl_exit (*run)(struct ctl *ctl);
-	unsigned options;	/* mask of those it takes besides those that all take */
+	uint64_t options;	/* mask of those it takes besides those that all take */
 	size_t arguments;	/* how many words stand behind it; with ARGUMENTS_ONE_MORE, or one more */
 	const char *usage;	/* what stands behind it */
 	const char *summary;	/* a few words, for the list of commands */
@@ -99,7 +99,7 @@ enum ctl_exit args_i64(struct ctl *ctl, enum ctl_option option, int64_t min, int
 enum ctl_exit args_size(struct ctl *ctl, enum ctl_option option, int64_t min, int64_t max, int64_t *value);
 
 /* args_print_options - the help of the options in MASK. */
-void args_print_options(unsigned mask);
+void args_print_options(uint64_t mask);
 
 /*
  * nearest - which of the N words of WORDS may have been meant by WORD; NULL when none is near.
