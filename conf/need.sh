@@ -40,6 +40,7 @@ test  shellcheck shellcheck
 test  mandoc     mandoc
 test  chromium   chromium
 test  ps         procps
+test  strace     strace
 node  npm        npm
 bench wrk        wrk
 bench redis-server redis-server
