@@ -80,6 +80,12 @@ static void raise_fd_limit(const struct conf *conf)
 		 LOG_U64("wanted", want), LOG_U64("allowed", limit.rlim_max));
 }
 
+/* A core file would hold the bots' secrets and the signing keys, and lie where nobody guards it. */
+static void leave_no_core(void)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+}
+
 static int store_exit_code(enum store_open_result result)
 {
 	switch (result) {
@@ -260,6 +266,7 @@ int serve_server(const struct conf *conf, const struct serve_fds *fds)
 		return EXIT_AGAIN;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	leave_no_core();
 	raise_fd_limit(conf);
 	code = open_all(&server, conf, fds);
 	if (code != 0) {

@@ -37,6 +37,16 @@ says "tmakvctl key create shop"
 # The log of a database holds all that was ever written to it.
 ! grep -rqaF -e "${TOKEN#*:}" "$work/data" "$work/tmakvd.log" || fail "the token was stored"
 
+it "E5: warns when everybody may read the token's file, and refuses the token itself on a command line"
+cp "$work/token" "$work/open"
+chmod 644 "$work/open"
+run 0 project create open --bot-token-file "$work/open"
+says "chmod 600" err
+run 64 project create told --bot-token-file "$TOKEN"
+says "not the token" err
+! grep -qF -e "$TOKEN" "$work/out" "$work/err" || fail "it said the token"
+run 0 project delete open --yes
+
 it "takes a token on standard input, and bots by id"
 printf '%s\n' "987654321:$TOKEN" | tr -d '\n' >"$work/bad"
 run 64 project create bad --bot-token-file "$work/bad"

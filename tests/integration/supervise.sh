@@ -123,7 +123,7 @@ descriptors() { find "/proc/$tmakvd_pid/fd" -mindepth 1 | wc -l; }
 has_as_many() { [ "$(descriptors)" = "$n_descriptors" ]; }
 n_descriptors=$(descriptors)
 
-it "keeps going with the settings it has when the new ones are bad"
+it "E6: keeps going with the settings it has when the new ones are bad"
 cp "$work/tmakv.conf" "$work/tmakv.conf.good"
 echo 'workers = many' >>"$work/tmakv.conf"
 refuses "tmakv.conf:$(wc -l <"$work/tmakv.conf"): workers: 'many' is not a whole number"

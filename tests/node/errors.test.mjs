@@ -165,7 +165,7 @@ test('over the write limit it is 429 write_limit, and the sentence says what to 
 const withLimits = (file, text) => (file === 'tmakv-http.conf' || file === 'tmakv.conf'
   ? text.replaceAll(/^(\s*)#(limit_req|map |    |\})/gm, '$1$2') : text);
 
-test('with the snippet\'s limits switched on, strangers get 429 rate_limit and the others their answers', async () => {
+test('A14, E3: with the snippet\'s limits switched on, strangers get 429 rate_limit and the others their answers', async () => {
   const front = await kv.openFront('limits', withLimits);
   const many = (n, ask) => Promise.all(Array.from({ length: n }, ask));
   const strangers = await many(120, () => kv.ask('GET', '/kv/k', { as: null, port: front.port }));
@@ -183,7 +183,7 @@ test('with the snippet\'s limits switched on, strangers get 429 rate_limit and t
   await front.end();
 });
 
-test('nginx\'s own 403, 500 and 503 speak JSON as well', async () => {
+test('C8: nginx\'s own 403, 500 and 503 speak JSON as well', async () => {
   const front = await kv.openFront('own', (file, text) => (file !== 'nginx.conf' ? text : text
     .replace('include tmakv-http.conf;', 'include tmakv-http.conf;\nlimit_conn_zone $server_port zone=none:1m;')
     .replace('location / {', `location /denied { deny all; }
@@ -202,7 +202,7 @@ test('nginx\'s own 403, 500 and 503 speak JSON as well', async () => {
   await front.end();
 });
 
-test('a tmakvd that does not move answers 504 timeout, and is asked again as soon as it does', async () => {
+test('C8: a tmakvd that does not move answers 504 timeout, and is asked again as soon as it does', async () => {
   const front = await kv.openFront('hasty', (file, text) =>
     (file === 'tmakv-params.conf' ? `${text}\nfastcgi_read_timeout 300ms;\n` : text));
   await kv.ask('PUT', '/kv/there', { body: '1', port: front.port });
@@ -257,7 +257,7 @@ test('without space writes answer 507 storage_full, reads and removals go on', a
   assert.equal((await kv.ask('PUT', '/kv/full/a', { body: '"new"' })).data, 'null');
 });
 
-test('with tmakvd stopped it is 502 unavailable, and everything is there when it is back', async () => {
+test('C8: with tmakvd stopped it is 502 unavailable, and everything is there when it is back', async () => {
   await kv.ask('PUT', '/kv/stays', { body: '"here"' });
   await kv.stopServer();
   for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'])

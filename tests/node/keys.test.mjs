@@ -146,7 +146,7 @@ test('an empty key is never the list, whatever stands behind it', async () => {
       expectError(await kv.ask('GET', path), 400, 'bad_key', path);
 });
 
-test('dots may climb to the root and no further: nginx refuses what would lie above it', async () => {
+test('C9: dots may climb to the root and no further: nginx refuses what would lie above it', async () => {
   await kv.ask('PUT', '/sdk/v1/kv/../../../a', { body: '"climbed"' });
   assert.equal((await kv.ask('GET', '/sdk/v1/kv/%2e%2e%2f..%2f../a')).data, '"climbed"');
   assert.deepEqual(nameOf(await kv.ask('GET', '/kv?prefix=../')), ['../../../a']);
@@ -185,7 +185,7 @@ test('keys that look alike are different keys', async () => {
   assert.equal(nameOf(await kv.ask('GET', '/kv?prefix=alike/')).length, keys.length);
 });
 
-test('a path that only looks like the door\'s to nginx is none', async () => {
+test('C9: a path that only looks like the door\'s to nginx is none', async () => {
   for (const path of ['/x/../kv/k', '/%6Bv/k', '/kv%2Fk', '/sdk//v1/kv/k', '/sdk/v1/./kv/k', '/sdk/v1/kv%2Fk',
     '/sdk/v1/auth/../kv/k', '/sdk/v1/auth/validate/../../kv/k', '/.well-known/../kv/k'])
     expectError(await kv.ask('PUT', path, { body: '1' }), 400, 'no_such_route', path);

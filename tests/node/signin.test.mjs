@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
 import { ADA, fieldsOf, hmac, lines, now, query, secretOf, waysIn } from './initdata.mjs';
 import { expectError, start } from './lib.mjs';
+import { within } from './rest.mjs';
 
 let kv, other, hashOf, signed, validateBody, validate, asUser, isRefused, isAccepted;
 before(async () => {
@@ -68,6 +69,33 @@ test('A2: fields that were changed, added, removed or encoded once more are refu
   await isRefused(`${query(fields).replaceAll('%', '%25')}&hash=${hash}`);
   await isRefused(encodeURIComponent(signed(fieldsOf(ADA))));
   await isRefused(decodeURIComponent(signed(fieldsOf({ id: 7, first_name: 'a&b=c%' }))));
+});
+
+test('A2: no byte of it may be another, wherever it stands', async () => {
+  const good = signed(fieldsOf({ ...ADA, last_name: 'Lovelace', username: 'ada', language_code: 'en' }, { chat_type: 'private' }));
+  const reads = (text) => {
+    try {
+      return JSON.stringify([...new URLSearchParams(text)].sort());
+    } catch {
+      return '';
+    }
+  };
+  const changed = [];
+  for (let i = 0; i < good.length; i++)
+    for (const c of new Set(['a', '0', '&', '=', '%', '+', String.fromCharCode(good.charCodeAt(i) ^ 1)])) {
+      const text = good.slice(0, i) + c + good.slice(i + 1);
+      if (reads(text) !== reads(good)) changed.push(text); // else it is another spelling of the same
+    }
+  for (let i = 0; i <= good.length; i++) changed.push(good.slice(0, i) + good.slice(i + 1), `${good.slice(0, i)}x${good.slice(i)}`);
+  const requests = changed.filter((text) => text !== good).map((initData) => kv.request('POST', '/sdk/v1/auth/validate',
+    { as: null, body: JSON.stringify({ initData, projectId: kv.projectId }) }));
+  assert.ok(requests.length > 1500, `${requests.length}`);
+  const answers = (await Promise.all([0, 1, 2, 3].map((c) => {
+    const part = requests.filter((_, i) => i % 4 === c);
+    return kv.talk(part.join(''), { n: part.length });
+  }))).flat();
+  for (const answer of answers) expectError(answer, 401, 'invalid_init_data');
+  assert.equal(answers.length, requests.length);
 });
 
 test('A3: a field that stands there twice is refused, before or behind, and never the second user', async () => {
@@ -200,6 +228,23 @@ test('A11: a body of validate has at most 16 KiB and little depth', async () => 
   expectError(await validateBody(body(1_000_000)), 413, 'value_too_large');
   expectError(await validateBody(body(1_048_577)), 413, 'value_too_large');
   expectError(await validateBody(`{"x":${'['.repeat(1000)}${']'.repeat(1000)}}`), 400, 'bad_request');
+});
+
+test('A11: what is far too much is refused in little memory', async () => {
+  const flood = async () => {
+    const bodies = [
+      JSON.stringify({ initData: 'a=&'.repeat(300_000), projectId: 'demo' }),
+      `{"x":${'['.repeat(900_000)}`, `${'{"x":'.repeat(180_000)}`, JSON.stringify({ initData: '%'.repeat(900_000) }),
+      JSON.stringify({ initData: signed({ ...fieldsOf(ADA), user: `{"id":7,"first_name":"A","x":${'['.repeat(5000)}` }),
+        projectId: 'demo' }),
+      JSON.stringify({ initData: Array.from({ length: 200 }, (_, i) => `f${i}=1`).join('&'), projectId: 'demo' }),
+    ];
+    for (let round = 0; round < 5; round++)
+      for (const answer of await Promise.all(bodies.flatMap((body) => [validateBody(body), validateBody(body)])))
+        assert.ok([400, 401, 413].includes(answer.status), `${answer.status}`);
+  };
+  await flood(); // what is kept for the next request is not growth
+  await within(kv, 4, flood);
 });
 
 test('A12: a body that is not what it should be is 400', async () => {

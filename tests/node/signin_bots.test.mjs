@@ -2,11 +2,11 @@
 // projects with several bots. The key is one of the test's own, for Telegram's is Telegram's.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomInt, sign } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ADA, LETTERS, fieldsOf, lines, now, query, secretOf, waysIn } from './initdata.mjs';
-import { start } from './lib.mjs';
+import { source, start } from './lib.mjs';
 
 let kv, project, neighbour, signed, validate, isRefused, isAccepted;
 const pair = generateKeyPairSync('ed25519');
@@ -17,7 +17,7 @@ const signatureOf = (fields, { bot = BOT, key = pair.privateKey } = {}) =>
 const third = (fields, options) =>
   `${query(fields)}&signature=${signatureOf(fields, options)}&hash=${'0'.repeat(64)}`;
 before(async () => {
-  kv = await start();
+  kv = await start({}, { clock: true });
   ({ signed, validate, isRefused, isAccepted } = waysIn(kv));
   const make = async (name, bot) => JSON.parse(await kv.ctl(['project', 'create', name, '--bot-id', String(bot),
     '--public-key', publicKey, '--json'])).id;
@@ -36,6 +36,29 @@ test('A6: what was signed for another bot, or by another key, is refused', async
   await isRefused(third(fieldsOf(ADA)), { project: neighbour });
   await isRefused(third(fieldsOf(ADA)), {});
   await isRefused(third(fieldsOf(ADA), { key: generateKeyPairSync('ed25519').privateKey }), { project });
+});
+test('A6: what Telegram really signed is taken by its bot\'s project, and by no other bot\'s or environment\'s', async () => {
+  const { vectors } = JSON.parse(readFileSync(join(source, 'tests/data/initdata.json'), 'utf8'));
+  const genuine = ['pub-signature-2024-12-07', 'pub-signature-2024-12-06', 'pub-parse-2025-01-08', 'pub-thirdparty-2025-01-08']
+    .map((id) => vectors.find((vector) => vector.id === id));
+  const make = async (bot, ...more) => JSON.parse(await kv.ctl(['project', 'create', `telegram-${bot}${more.length}`,
+    '--bot-id', String(bot), ...more, '--json'])).id;
+  const made = {};
+  for (const { bot_id } of genuine)
+    made[bot_id] ??= { own: await make(bot_id), test: await make(bot_id, '--test'), next: await make(Number(bot_id) + 1) };
+  try {
+    for (const { id, init_data, bot_id, now: then } of genuine) {
+      kv.setClock(then - Math.floor(Date.now() / 1000));
+      const user = JSON.parse(new URLSearchParams(init_data).get('user'));
+      await isAccepted(init_data, user, made[bot_id].own);
+      for (const where of [made[bot_id].test, made[bot_id].next, project, kv.projectId])
+        await isRefused(init_data, { project: where });
+      await isRefused(init_data.replace(String(user.id), String(user.id + 1)), { project: made[bot_id].own });
+      assert.ok(id);
+    }
+  } finally {
+    kv.setClock(0);
+  }
 });
 test('a signature that was changed is refused', async () => {
   const fields = fieldsOf(ADA);
