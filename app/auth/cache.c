@@ -134,6 +134,7 @@ static struct place find_place(struct cache *cache, struct str key)
 	return (struct place){ &cache->sets[i], &cache->locks[i % LOCKS].mutex, (uint32_t)h };
 }
 
+/* Not in constant time: only who has the tag right, a keyed hash, comes to the bytes. */
 static bool holds(const struct slot *slot, uint32_t tag, struct str key)
 {
 	return slot->tag == tag && slot->item->n_key == key.n &&

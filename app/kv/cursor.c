@@ -8,6 +8,8 @@
  */
 #include "config.h"
 
+#include <openssl/crypto.h>
+
 #include "base/b64.h"
 #include "kv/private.h"
 
@@ -54,7 +56,7 @@ enum rc kv_cursor_read(const struct kv *kv, struct str text, struct arena *arena
 		return RC_BAD_CURSOR;
 	last = str_make(bytes + HEAD_SIZE, n - HEAD_SIZE);
 	cursor_hash(kv, list, last, hash);
-	if (memcmp(hash, bytes + 1, HASH_SIZE) != 0 || key_check(last) != RC_OK)
+	if (CRYPTO_memcmp(hash, bytes + 1, HASH_SIZE) != 0 || key_check(last) != RC_OK)
 		return RC_BAD_CURSOR;
 	list->after = last;
 	return RC_OK;
