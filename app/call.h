@@ -62,6 +62,7 @@ struct call {
 
 	enum rc outcome;		/* what the reply says, for the log */
 	uint64_t wait_version;		/* the reply waits until this is flushed; 0 = for nothing */
+	uint64_t found_version;		/* of the key as it is, for the ETag of RC_PRECONDITION_FAILED; 0: not told */
 	struct commit_op op;		/* the queued write */
 	enum rc (*done)(struct call *);	/* fills the reply once op is durable, or says why not */
 

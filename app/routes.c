@@ -253,6 +253,8 @@ void routes_done(struct call *call)
 
 	if (rc == RC_OK)
 		rc = call->done(call);
+	else if (rc == RC_PRECONDITION_FAILED)
+		call->found_version = call->op.answer.version;
 	if (rc != RC_OK)
 		routes_error(call, rc);
 }
@@ -268,6 +270,10 @@ void routes_error(struct call *call, enum rc rc)
 			     allow, sizeof allow);
 		reply_header(&call->reply, "Allow", arena_dup(call->arena, str_c(allow)));
 	}
+	/* Whoever sends a condition may read the key: this saves them the question. */
+	if (rc == RC_PRECONDITION_FAILED && call->found_version != 0)
+		reply_header(&call->reply, "ETag",
+			     arena_printf(call->arena, "\"%llu\"", (unsigned long long)call->found_version));
 	call->outcome = rc;
 	dialect_of(&call->request)->error(call, rc);
 }
@@ -281,6 +287,7 @@ void routes_clear(struct call *call)
 	caller_clear(&call->caller);
 	call->route = NULL;
 	call->wait_version = 0;
+	call->found_version = 0;
 	call->detail = STR_LIT("");
 }
 

@@ -97,7 +97,7 @@ enum rc binding_put(struct call *call)
 
 	if (put == NULL)
 		return RC_NO_MEMORY;
-	if ((rc = cf_key(call, &put->key)) != RC_OK ||
+	if ((rc = door_refuse_condition(call)) != RC_OK || (rc = cf_key(call, &put->key)) != RC_OK ||
 	    (rc = cf_expiry_of_query(call, &put->expires_at)) != RC_OK ||
 	    (rc = cf_metadata(call, call->request.metadata, &put->metadata)) != RC_OK ||
 	    (rc = door_refuse_encoding(call)) != RC_OK || (rc = door_value(call, DOOR_ANY_BYTES, put)) != RC_OK)
@@ -112,7 +112,7 @@ enum rc binding_delete(struct call *call)
 
 	if (del == NULL)
 		return RC_NO_MEMORY;
-	if ((rc = cf_key(call, &del->key)) != RC_OK)
+	if ((rc = door_refuse_condition(call)) != RC_OK || (rc = cf_key(call, &del->key)) != RC_OK)
 		return rc;
 	return call_commit(call, kv_delete_apply, del, del->key.n, nothing_to_tell);
 }

@@ -3,6 +3,7 @@
  *
  *   shared.c   keys, versions, lists
  *   access.c   the project's access rules
+ *   condition.c   If-Match, If-None-Match
  *   value.c    values of any size, in and out
  *   wording.c  limits in the words that Cloudflare's clients know (REST and binding)
  *   rest_*.c   the REST door has a file for each kind of thing
@@ -19,6 +20,7 @@
 #include "kv/kv.h"
 
 struct call;
+struct kv_condition;
 
 /* ---- shared.c ---- */
 
@@ -33,12 +35,6 @@ void door_version(struct call *call, uint64_t version, uint64_t writes);
 
 /* door_no_store - KV replies are nothing to keep. */
 void door_no_store(struct call *call);
-
-/*
- * door_refuse_condition - RC_BAD_REQUEST for If-Match and If-None-Match on a write. A condition that is not held
- * against the stored version must not look as if it were: the client would overwrite what it meant to spare.
- */
-enum rc door_refuse_condition(struct call *call) MUST_USE;
 
 /* door_refuse_encoding - RC_UNSUPPORTED_ENCODING when the body is compressed: it would be kept so, and nobody told. */
 enum rc door_refuse_encoding(struct call *call) MUST_USE;
@@ -73,6 +69,28 @@ enum rc door_may(struct call *call, struct str key, unsigned operations) MUST_US
 
 /* door_value_limit - the most bytes that a value may have: the project's limit, or the rules' when that is less. */
 int64_t door_value_limit(const struct call *call);
+
+/* ---- condition.c ---- */
+
+/*
+ * door_condition - what If-Match and If-None-Match say, in the arena; NULL: nothing. A change takes it along and is
+ * refused with RC_PRECONDITION_FAILED when it does not hold. RC_BAD_REQUEST, with words.
+ */
+enum rc door_condition(struct call *call, const struct kv_condition **condition) MUST_USE;
+
+/*
+ * door_refuse_condition - RC_BAD_REQUEST for both, where nothing is held against them. A condition that is not held
+ * must not look as if it were: the client would overwrite what it meant to spare.
+ */
+enum rc door_refuse_condition(struct call *call) MUST_USE;
+
+/*
+ * door_open_if, door_head_if - door_open() and door_head() of value.c for a request that may have conditions:
+ * RC_PRECONDITION_FAILED, or *TOLD: the reply says 304 already, and there is nothing to add.
+ */
+enum rc door_open_if(struct call *call, struct str key, struct kv_entry *entry, struct kv_reader **reader,
+		     bool *told) MUST_USE;
+enum rc door_head_if(struct call *call, struct str key, struct kv_entry *entry, bool *told) MUST_USE;
 
 /* ---- value.c ---- */
 

@@ -104,11 +104,12 @@ enum rc rest_get(struct call *call)
 	struct kv_reader *reader;
 	struct kv_entry entry;
 	struct str key;
+	bool told;
 	enum rc rc = cf_key(call, &key);
 
 	if (rc == RC_OK)
-		rc = door_open(call, key, &entry, &reader);
-	if (rc != RC_OK)
+		rc = door_open_if(call, key, &entry, &reader, &told);
+	if (rc != RC_OK || told)
 		return rc;
 	call->reply.content_type = "application/octet-stream";
 	door_no_store(call);
@@ -133,7 +134,7 @@ enum rc rest_put(struct call *call)
 
 	if (put == NULL)
 		return RC_NO_MEMORY;
-	if ((rc = door_refuse_condition(call)) != RC_OK || (rc = cf_key(call, &put->key)) != RC_OK ||
+	if ((rc = door_condition(call, &put->condition)) != RC_OK || (rc = cf_key(call, &put->key)) != RC_OK ||
 	    (rc = cf_expiry_of_query(call, &put->expires_at)) != RC_OK ||
 	    (rc = door_refuse_encoding(call)) != RC_OK)
 		return rc;
@@ -151,7 +152,7 @@ enum rc rest_delete(struct call *call)
 
 	if (del == NULL)
 		return RC_NO_MEMORY;
-	if ((rc = door_refuse_condition(call)) != RC_OK || (rc = cf_key(call, &del->key)) != RC_OK)
+	if ((rc = door_condition(call, &del->condition)) != RC_OK || (rc = cf_key(call, &del->key)) != RC_OK)
 		return rc;
 	return call_commit(call, kv_delete_apply, del, del->key.n, nothing_to_tell);
 }
@@ -160,11 +161,12 @@ enum rc rest_metadata(struct call *call)
 {
 	struct kv_entry entry;
 	struct str key;
+	bool told;
 	enum rc rc = cf_key(call, &key);
 
 	if (rc == RC_OK)
-		rc = door_head(call, key, &entry);
-	if (rc != RC_OK)
+		rc = door_head_if(call, key, &entry, &told);
+	if (rc != RC_OK || told)
 		return rc;
 	door_version(call, entry.version, entry.writes);
 	rest_result(call, entry.metadata.n == 0 ? STR_LIT("null") : entry.metadata, STR_LIT(""));

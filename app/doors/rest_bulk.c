@@ -441,10 +441,18 @@ static enum rc bulk_run(struct call *call, enum rc (*check)(struct bulk *, struc
 
 enum rc rest_bulk_put(struct call *call)
 {
+	enum rc rc = door_refuse_condition(call);
+
+	if (rc != RC_OK)
+		return rc;
 	return call->slow ? bulk_run(call, check_put, write_put, kv_slice_put_apply) : RC_SLOW;
 }
 
 enum rc rest_bulk_delete(struct call *call)
 {
+	enum rc rc = door_refuse_condition(call);
+
+	if (rc != RC_OK)
+		return rc;
 	return call->slow ? bulk_run(call, check_delete, write_delete, kv_slice_delete_apply) : RC_SLOW;
 }

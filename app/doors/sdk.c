@@ -109,13 +109,14 @@ enum rc sdk_get(struct call *call)
 	struct kv_reader *reader;
 	struct kv_entry entry;
 	struct str key;
+	bool told;
 	enum rc rc = door_key(call, &key);
 
 	if (rc == RC_OK)
 		rc = door_may(call, key, RULE_READ);
 	if (rc == RC_OK)
-		rc = door_open(call, key, &entry, &reader);
-	if (rc != RC_OK)
+		rc = door_open_if(call, key, &entry, &reader, &told);
+	if (rc != RC_OK || told)
 		return rc;
 	if (entry.kind == KIND_BINARY)
 		return RC_VALUE_NOT_JSON;
@@ -195,7 +196,7 @@ enum rc sdk_put(struct call *call)
 
 	if (put == NULL)
 		return RC_NO_MEMORY;
-	if ((rc = door_refuse_condition(call)) != RC_OK ||
+	if ((rc = door_condition(call, &put->condition)) != RC_OK ||
 	    (rc = door_key(call, &put->key)) != RC_OK ||
 	    (rc = door_may(call, put->key, RULE_WRITE)) != RC_OK ||
 	    (rc = expiry_of(call, &put->expires_at)) != RC_OK ||
@@ -219,7 +220,7 @@ enum rc sdk_delete(struct call *call)
 
 	if (del == NULL)
 		return RC_NO_MEMORY;
-	if ((rc = door_refuse_condition(call)) != RC_OK || (rc = door_key(call, &del->key)) != RC_OK ||
+	if ((rc = door_condition(call, &del->condition)) != RC_OK || (rc = door_key(call, &del->key)) != RC_OK ||
 	    (rc = door_may(call, del->key, RULE_DELETE)) != RC_OK)
 		return rc;
 	return call_commit(call, kv_delete_apply, del, del->key.n, delete_done);

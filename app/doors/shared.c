@@ -31,14 +31,6 @@ void door_no_store(struct call *call)
 	reply_header(&call->reply, "Cache-Control", STR_LIT("no-store"));
 }
 
-enum rc door_refuse_condition(struct call *call)
-{
-	if (call->request.if_match.n == 0 && call->request.if_none_match.n == 0)
-		return RC_OK;
-	call->detail = STR_LIT("conditional writes are not supported: leave out If-Match and If-None-Match");
-	return RC_BAD_REQUEST;
-}
-
 enum rc door_refuse_encoding(struct call *call)
 {
 	struct str encoding = call->request.content_encoding;

@@ -30,16 +30,16 @@ static enum rc slice_run(struct store_txn *txn, struct commit_op *op, struct kv_
 
 static enum rc put_at(struct store_txn *txn, struct kv_slice *slice, size_t i)
 {
-	uint64_t writes;
+	struct commit_answer answer;
 
-	return put_one(txn, &slice->puts[i], &writes);
+	return put_one(txn, &slice->puts[i], &answer);
 }
 
 static enum rc delete_at(struct store_txn *txn, struct kv_slice *slice, size_t i)
 {
-	uint64_t writes;
+	struct commit_answer answer;
 
-	return delete_one(txn, &slice->deletes[i], &writes);
+	return delete_one(txn, &slice->deletes[i], &answer);
 }
 
 enum rc kv_slice_put_apply(struct store_txn *txn, struct commit_op *op, void *arg)

@@ -20,6 +20,7 @@
 
 struct kv;
 struct kv_reader;
+struct kv_condition;
 
 enum {
 	KV_KEY_MAX = 512,
@@ -102,10 +103,12 @@ struct kv_put {
 	uint64_t owner;
 	int64_t write_limit;		/* writes per second of this key; 0: none */
 	int64_t now;
+	const struct kv_condition *condition;	/* NULL: none. Asked in the change's own transaction */
 	bool counted;			/* against the write limit, already */
 };
 /*
- * RC_OK with op->answer; RC_WRITE_LIMIT; RC_STORAGE_FULL; RC_VALUE_TOO_LARGE for more than a chunk without an
+ * RC_OK with op->answer; RC_PRECONDITION_FAILED, with the version of the key as it is in op->answer (0: there is
+ * none); RC_WRITE_LIMIT; RC_STORAGE_FULL; RC_VALUE_TOO_LARGE for more than a chunk without an
  * upload; RC_PROJECT_UNAVAILABLE when the project was deleted during the upload.
  */
 commit_apply kv_put_apply;
@@ -163,16 +166,17 @@ void kv_upload_finish(const struct kv_upload *upload, struct kv_put *put);
  */
 void kv_upload_clear(struct kv_upload *upload);
 
-/* Delete: a missing key is fine (and counts as no write). */
+/* Delete: a missing key is fine (and counts as no write), unless a condition wants it there. */
 struct kv_delete {
 	struct kv *kv;
 	uint32_t project;
 	struct str key;
 	int64_t write_limit;
 	int64_t now;
+	const struct kv_condition *condition;
 	bool counted;
 };
-commit_apply kv_delete_apply;
+commit_apply kv_delete_apply;	/* as kv_put_apply */
 
 /*
  * A slice of many: N puts, or N deletes, in one operation; KV_SLICE_BYTES of them together, or a single one. They

@@ -46,11 +46,12 @@ struct str expiry_key(int64_t expires_at, struct str stored, char out[EXPIRY_KEY
 enum rc entry_erase(struct store_txn *txn, struct str stored, const struct entry *entry) MUST_USE;
 
 /*
- * put_one, delete_one - one change inside a transaction, as kv_put_apply and kv_delete_apply make it; *WRITES is the
- * key's counter behind it. Nothing has changed when it answers RC_WRITE_LIMIT or RC_STORAGE_FULL.
+ * put_one, delete_one - one change inside a transaction, as kv_put_apply and kv_delete_apply make it; ANSWER gets the
+ * key's counter behind it. Nothing has changed when it answers RC_PRECONDITION_FAILED, RC_WRITE_LIMIT or
+ * RC_STORAGE_FULL.
  */
-enum rc put_one(struct store_txn *txn, struct kv_put *put, uint64_t *writes) MUST_USE;
-enum rc delete_one(struct store_txn *txn, struct kv_delete *del, uint64_t *writes) MUST_USE;
+enum rc put_one(struct store_txn *txn, struct kv_put *put, struct commit_answer *answer) MUST_USE;
+enum rc delete_one(struct store_txn *txn, struct kv_delete *del, struct commit_answer *answer) MUST_USE;
 
 /* sweep_apply - for the sweeper: a slice of what has expired. */
 commit_apply sweep_apply;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "kv/condition.h"
 #include "kv/private.h"
 
 /* The record under STORED, dead or alive; RC_KEY_NOT_FOUND when there is none. */
@@ -119,6 +120,18 @@ static enum rc limit_settle(struct kv *kv, struct str stored, enum rc rc, bool *
 	return rc;
 }
 
+/* CONDITION of the key as it is: ENTRY, or NULL for none. When it does not hold, ANSWER has its version. */
+static enum rc condition_ask(const struct kv_condition *condition, const struct entry *entry,
+			     struct commit_answer *answer)
+{
+	uint64_t version = entry != NULL ? entry->version : 0;
+
+	if (kv_condition_check(condition, version) == KV_HOLDS)
+		return RC_OK;
+	answer->version = version;
+	return RC_PRECONDITION_FAILED;
+}
+
 /* ---- put ---- */
 
 /* Whether the value is what entry_make() takes it for: one piece, or an upload whose chunks are there. */
@@ -147,7 +160,7 @@ static void entry_make(const struct kv_put *put, uint64_t version, uint64_t writ
 	entry_place(entry);
 }
 
-enum rc put_one(struct store_txn *txn, struct kv_put *put, uint64_t *writes)
+enum rc put_one(struct store_txn *txn, struct kv_put *put, struct commit_answer *answer)
 {
 	char key[KEY_STORED_MAX], old_record[STORE_INLINE_MAX];
 	struct str stored = key_stored(put->project, put->key, key);
@@ -159,13 +172,15 @@ enum rc put_one(struct store_txn *txn, struct kv_put *put, uint64_t *writes)
 		return rc;
 	there = rc == RC_OK;
 	alive = there && !entry_is_expired(&old, put->now);
+	if ((rc = condition_ask(put->condition, alive ? &old : NULL, answer)) != RC_OK)
+		return rc;
 	if (store_txn_is_full(txn))
 		return RC_STORAGE_FULL;
 	if ((rc = value_check(txn, put)) != RC_OK ||
 	    (rc = limit_ask(put->kv, stored, put->write_limit, &put->counted)) != RC_OK)
 		return rc;
 	entry_make(put, store_txn_version(txn), alive ? old.writes + 1 : 1, &entry);
-	*writes = entry.writes;
+	answer->writes = entry.writes;
 	rc = there ? belongings_erase(txn, stored, &old) : RC_OK;
 	if (rc == RC_OK)
 		rc = entry_put(txn, stored, &entry, put->value, put->metadata);
@@ -174,12 +189,12 @@ enum rc put_one(struct store_txn *txn, struct kv_put *put, uint64_t *writes)
 
 enum rc kv_put_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 {
-	return put_one(txn, arg, &op->answer.writes);
+	return put_one(txn, arg, &op->answer);
 }
 
 /* ---- delete ---- */
 
-enum rc delete_one(struct store_txn *txn, struct kv_delete *del, uint64_t *writes)
+enum rc delete_one(struct store_txn *txn, struct kv_delete *del, struct commit_answer *answer)
 {
 	char key[KEY_STORED_MAX], record[STORE_INLINE_MAX];
 	struct str stored = key_stored(del->project, del->key, key);
@@ -188,14 +203,15 @@ enum rc delete_one(struct store_txn *txn, struct kv_delete *del, uint64_t *write
 
 	/* The dead are the sweeper's. */
 	if (rc == RC_KEY_NOT_FOUND || (rc == RC_OK && entry_is_expired(&entry, del->now)))
-		return RC_OK;
-	if (rc != RC_OK || (rc = limit_ask(del->kv, stored, del->write_limit, &del->counted)) != RC_OK)
+		return condition_ask(del->condition, NULL, answer);
+	if (rc != RC_OK || (rc = condition_ask(del->condition, &entry, answer)) != RC_OK ||
+	    (rc = limit_ask(del->kv, stored, del->write_limit, &del->counted)) != RC_OK)
 		return rc;
-	*writes = entry.writes + 1;
+	answer->writes = entry.writes + 1;
 	return limit_settle(del->kv, stored, entry_erase(txn, stored, &entry), &del->counted);
 }
 
 enum rc kv_delete_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 {
-	return delete_one(txn, arg, &op->answer.writes);
+	return delete_one(txn, arg, &op->answer);
 }

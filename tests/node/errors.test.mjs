@@ -65,6 +65,8 @@ for (const base of ['/sdk/v1/kv', '/kv']) {
       'GET, HEAD, PUT, DELETE, OPTIONS'],
     [405, 'method_not_allowed', 'PUT on the list', () => kv.ask('PUT', base, { body: '1' }), 'GET, HEAD, OPTIONS'],
     [405, 'method_not_allowed', 'TRACE', () => kv.ask('TRACE', `${base}/k`), METHODS],
+    [412, 'precondition_failed', 'a condition that does not hold', () =>
+      kv.ask('PUT', `${base}/k`, { body: '1', headers: { 'If-Match': '"1"' } })],
     [413, 'value_too_large', 'a value of 131,073 bytes', () =>
       kv.ask('PUT', `${base}/k`, { body: `"${'x'.repeat(131_071)}"` })],
     [413, 'value_too_large', 'a body over nginx\'s limit', () =>

@@ -122,8 +122,9 @@ const rows = [
   ['a user\'s initData', 403, 9109, undefined, () => rest.ask('GET', '/values/k', {
     as: null, headers: { Authorization: `tma ${kv.initData()}`, 'X-Project-Id': kv.projectId } })],
   ['a compressed value', 415, undefined, undefined, () => put('', { headers: { 'Content-Encoding': 'gzip' } })],
-  ['a condition, which is not known yet', 400, 10029, /^put: 'conditional writes/, () =>
+  ['a condition that does not hold', 412, 10029, /^put: 'the key has changed/, () =>
     put('', { headers: { 'If-Match': '"1"' } })],
+  ['a condition that is none', 400, 10029, /^put: 'If-Match: /, () => put('', { headers: { 'If-Match': '1' } })],
   ['a bad escape', 400, 10029, undefined, () => rest.ask('GET', '/values/%zz')],
   ['a bulk that is no JSON', 400, undefined, /^put: '/, () => rest.ask('PUT', '/bulk', { body: '[{"key":' })],
   ['a bulk that is no list', 400, undefined, /^put: '/, () =>
