@@ -3,7 +3,7 @@
 //
 // 406 value_not_json needs a value from another door: doors.test.mjs; the REST door's errors: rest_errors.test.mjs.
 // Rows that nothing answers yet, so nothing can ask for them: 403 forbidden_by_rules and origin_not_allowed
-// (rules and origins), 412 precondition_failed (conditional requests), 429 rate_limit of a user (nginx's own is here).
+// (rules and origins), 429 rate_limit of a user (nginx's own is here).
 // 503 unavailable of tmakvd itself cannot be provoked from outside (nginx's own is here), and 400 short_body cannot
 // pass nginx: tests/integration/short_body.sh.
 import assert from 'node:assert/strict';

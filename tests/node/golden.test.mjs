@@ -16,7 +16,12 @@ const file = join(source, 'tests/data/golden.json');
 
 // What is meant to be another than in the file, and why. Each row: the requests, and what their answers are now:
 // a status, a code, and headers. Whatever is not named here has to be as it was.
-const INTENDED = [];
+const INTENDED = [
+  { asks: /^GET \S+ \[user\] If-None-Match: \*/, why: 'conditions are held', now: { status: 304 } },
+  { asks: /^(PUT|DELETE) \S+ \[user\] If-(None-)?Match: /, why: 'conditions are held',
+    now: { status: 412, code: 'precondition_failed' } },
+  { asks: /^PUT \S+ \[key\] If-Match: /, why: 'conditions are held', now: { status: 412 } },
+];
 
 const USER = { id: 4242, first_name: 'Ada', last_name: 'L', username: 'ada' };
 let kv;
