@@ -198,10 +198,21 @@ struct kv_name {
 	int64_t expires_at;
 };
 
+/* Keys to walk: those that begin with TEXT, or TEXT alone. */
+struct kv_range {
+	struct str text;
+	bool is_key;			/* TEXT alone */
+	bool is_partly;			/* kv_list's SHOWS is asked for each */
+};
+
 struct kv_list {
 	/* in */
 	uint32_t project;
 	struct str prefix;		/* of keys; may be empty */
+	const struct kv_range *ranges;	/* of these only: each below PREFIX, in order, none in another. NULL: all of them */
+	size_t n_ranges;
+	bool (*shows)(const void *arg, struct str name);	/* in a range that is_partly */
+	const void *arg;
 	struct str after;		/* names behind this one; empty: from the start */
 	size_t limit;			/* 1 .. KV_LIST_MAX */
 	size_t rows;			/* most rows to look at */

@@ -117,23 +117,41 @@ enum rc kv_get_head(struct kv *kv, uint32_t project, struct str key, int64_t now
 
 /* ---- list ---- */
 
-/* Where the walk begins: at the prefix, or behind the last name when that is further on. */
-static struct str walk_start(const struct kv_list *list, char out[KEY_STORED_MAX + 1])
+/* Whether all of RANGE lies before or at the last name that was looked at. */
+static bool is_passed(const struct kv_list *list, const struct kv_range *range)
+{
+	if (list->after.n == 0 || str_cmp(list->after, range->text) < 0)
+		return false;
+	return range->is_key || !str_starts(list->after, range->text);
+}
+
+/* Where the walk begins: at the range's start, or behind the last name when that is further on. */
+static struct str walk_start(const struct kv_list *list, const struct kv_range *range, char out[KEY_STORED_MAX + 1])
 {
 	struct str from;
 
-	if (list->after.n == 0 || str_cmp(list->after, list->prefix) < 0)
-		return key_stored(list->project, list->prefix, out);
+	if (list->after.n == 0 || str_cmp(list->after, range->text) < 0)
+		return key_stored(list->project, range->text, out);
 	/* The smallest key behind AFTER is AFTER and a NUL. */
 	from = key_stored(list->project, list->after, out);
 	out[from.n] = '\0';
 	return str_make(out, from.n + 1);
 }
 
-static bool is_in_walk(const struct kv_list *list, struct str stored)
+static bool is_in_walk(const struct kv_list *list, const struct kv_range *range, struct str stored)
 {
-	return stored.n >= KEY_PROJECT_SIZE && store_get_u32(stored.p) == list->project &&
-	       str_starts(str_skip(stored, KEY_PROJECT_SIZE), list->prefix);
+	struct str name;
+
+	if (stored.n < KEY_PROJECT_SIZE || store_get_u32(stored.p) != list->project)
+		return false;
+	name = str_skip(stored, KEY_PROJECT_SIZE);
+	return range->is_key ? str_eq(name, range->text) : str_starts(name, range->text);
+}
+
+static bool is_shown(const struct kv_list *list, const struct kv_range *range, struct str name,
+		     const struct entry *entry)
+{
+	return !entry_is_expired(entry, list->now) && (!range->is_partly || list->shows(list->arg, name));
 }
 
 static enum rc name_add(struct kv *kv, struct kv_list *list, struct str name, struct entry *entry,
@@ -167,57 +185,85 @@ static enum rc name_add(struct kv *kv, struct kv_list *list, struct str name, st
 	return RC_OK;
 }
 
+/* A page under way. */
+struct paging {
+	struct store_scan scan;
+	size_t rows;			/* looked at */
+	char *passed;			/* KV_KEY_MAX bytes: the last name that is not shown */
+};
+
+/* Rows that are not shown are passed for good; behind a full page nothing is. */
+static void pass(struct kv_list *list, struct paging *paging, struct str name)
+{
+	memcpy(paging->passed, name.p, name.n);
+	list->last = str_make(paging->passed, name.n);
+}
+
 /*
  * Walk until the page is full and one more name is known to follow, the range ends, or ROWS rows
  * have been looked at. RC_KEY_NOT_FOUND: the range ended.
  */
-static enum rc walk(struct kv *kv, struct kv_list *list, struct store_scan *scan, struct arena *arena)
+static enum rc walk(struct kv *kv, struct kv_list *list, const struct kv_range *range, struct paging *paging,
+		    struct arena *arena)
 {
-	struct str stored, raw;
+	struct str stored, raw, name;
 	struct entry entry;
 	enum rc rc;
 
-	for (size_t rows = 0; rows < list->rows; rows++) {
-		if ((rc = store_scan_next(scan, &stored, &raw)) != RC_OK)
+	for (; paging->rows < list->rows; paging->rows++) {
+		if ((rc = store_scan_next(&paging->scan, &stored, &raw)) != RC_OK)
 			return rc;
-		if (!is_in_walk(list, stored))
+		if (!is_in_walk(list, range, stored))
 			return RC_KEY_NOT_FOUND;
 		if (!entry_read(raw, &entry))
 			return RC_INTERNAL;
-		if (!entry_is_expired(&entry, list->now)) {
+		name = str_skip(stored, KEY_PROJECT_SIZE);
+		if (is_shown(list, range, name, &entry)) {
 			if (list->n_names == list->limit)
 				return RC_OK;
-			rc = name_add(kv, list, str_skip(stored, KEY_PROJECT_SIZE), &entry, arena);
+			rc = name_add(kv, list, name, &entry, arena);
 			if (rc != RC_OK)
 				return rc;
 			list->last = list->names[list->n_names - 1].name;
 		} else if (list->n_names < list->limit) {
-			/* Dead rows are passed for good; behind a full page nothing is. */
-			list->last = arena_dup(arena, str_skip(stored, KEY_PROJECT_SIZE));
-			if (list->last.p == NULL)
-				return RC_NO_MEMORY;
+			pass(list, paging, name);
 		}
 	}
 	list->out_of_rows = true;
 	return RC_OK;
 }
 
+/* All ranges, in their order. RC_KEY_NOT_FOUND: the last one ended. */
+static enum rc walk_all(struct kv *kv, struct kv_list *list, struct paging *paging, void *chunk, struct arena *arena)
+{
+	const struct kv_range whole = { .text = list->prefix }, *ranges = list->ranges == NULL ? &whole : list->ranges;
+	size_t n = list->ranges == NULL ? 1 : list->n_ranges;
+	char from[KEY_STORED_MAX + 1];
+	enum rc rc = RC_KEY_NOT_FOUND;
+
+	for (size_t i = 0; i < n && rc == RC_KEY_NOT_FOUND; i++) {
+		if (is_passed(list, &ranges[i]))
+			continue;
+		store_scan_init(&paging->scan, kv->store, STORE_KEYS, walk_start(list, &ranges[i], from), chunk);
+		paging->scan.wanted = list->limit + 1 - list->n_names;
+		rc = walk(kv, list, &ranges[i], paging, arena);
+	}
+	return rc;
+}
+
 enum rc kv_list(struct kv *kv, struct kv_list *list, struct arena *arena)
 {
-	char from[KEY_STORED_MAX + 1];
+	struct paging paging = { .passed = arena_alloc(arena, KV_KEY_MAX) };
 	void *chunk = arena_alloc(arena, STORE_SCAN_CHUNK);
-	struct store_scan scan;
 	enum rc rc;
 
 	list->names = arena_alloc(arena, list->limit * sizeof *list->names);
 	list->n_names = 0;
 	list->last = STR_LIT("");
 	list->out_of_rows = list->complete = false;
-	if (chunk == NULL || list->names == NULL)
+	if (chunk == NULL || list->names == NULL || paging.passed == NULL)
 		return RC_NO_MEMORY;
-	store_scan_init(&scan, kv->store, STORE_KEYS, walk_start(list, from), chunk);
-	scan.wanted = list->limit + 1;
-	rc = walk(kv, list, &scan, arena);
+	rc = walk_all(kv, list, &paging, chunk, arena);
 	list->wait_version = store_in_flight(kv->store);
 	if (rc != RC_KEY_NOT_FOUND)
 		return rc;
