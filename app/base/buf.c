@@ -16,7 +16,7 @@ void buf_init(struct buf *buf, struct arena *arena, size_t max)
 	*buf = (struct buf){ .arena = arena, .max = max < PTRDIFF_MAX ? max : PTRDIFF_MAX };
 }
 
-static bool fail(struct buf *buf)
+bool buf_fail(struct buf *buf)
 {
 	buf->failed = true;
 	buf->cap = buf->n;
@@ -33,13 +33,13 @@ bool buf_grow(struct buf *buf, size_t n)
 	char *p;
 
 	if (buf->failed || n > buf->max - buf->n)
-		return fail(buf);
+		return buf_fail(buf);
 	cap = buf->cap != 0 ? buf->cap : buf->max < FIRST_SIZE ? buf->max : FIRST_SIZE;
 	while (cap < buf->n + n)
 		cap = cap > buf->max / 2 ? buf->max : cap * 2;
 	p = arena_alloc(buf->arena, cap + 1);
 	if (p == NULL)
-		return fail(buf);
+		return buf_fail(buf);
 	if (buf->n != 0)
 		memcpy(p, buf->p, buf->n);
 	buf->p = p;
@@ -66,7 +66,7 @@ void buf_addf(struct buf *buf, const char *format, ...)
 	n = vsnprintf(NULL, 0, format, args);
 	va_end(args);
 	if (n < 0)
-		fail(buf);
+		buf_fail(buf);
 	if (n <= 0 || !buf_reserve(buf, (size_t)n))
 		return;
 	va_start(args, format);

@@ -23,6 +23,9 @@ struct buf {
 /* buf_init - an empty buffer of at most MAX bytes; its memory is ARENA's. */
 void buf_init(struct buf *buf, struct arena *arena, size_t max);
 
+/* buf_fail - what should be in it could not be made: it has failed. False. */
+bool buf_fail(struct buf *buf);
+
 /* buf_grow - for buf_reserve(). */
 bool buf_grow(struct buf *buf, size_t n);
 

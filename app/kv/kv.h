@@ -234,7 +234,7 @@ enum rc kv_list(struct kv *kv, struct kv_list *list, struct arena *arena) MUST_U
  * kv_cursor_read  - the other way: sets LIST->after, whose project and prefix are set. RC_BAD_CURSOR when TEXT is
  *                   not one that this installation made for a list of just that project and prefix.
  */
-enum { KV_CURSOR_MAX = B64URL_LEN(1 + 8 + KV_KEY_MAX) };
+enum { KV_CURSOR_MAX = B64URL_LEN(1 + 16 + KV_KEY_MAX) };
 void kv_cursor_write(const struct kv *kv, const struct kv_list *list, struct buf *out);
 enum rc kv_cursor_read(const struct kv *kv, struct str text, struct arena *arena, struct kv_list *list) MUST_USE;
 

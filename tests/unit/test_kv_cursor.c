@@ -82,6 +82,30 @@ static void any_other_text_is_refused(void **state)
 	assert_int_equal(read_in(3, "", STR_LIT("=+/ "), &after), RC_BAD_CURSOR);
 }
 
+/* A name of 50 letters: no four of them stand together in what is sent. */
+static void it_does_not_tell_the_name(void **state)
+{
+	const char *name = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX";
+	struct kv_list list = list_of(3, "", str_c(name)), shorter = list_of(3, "", str_make(name, 34));
+	struct kv_list like = list_of(3, "a", str_c(name));
+	struct str cursor = arena_dup(arena, cursor_of(&list)), other = arena_dup(arena, cursor_of(&like));
+	uint8_t bytes[B64URL_ROOM(KV_CURSOR_MAX)], others[B64URL_ROOM(KV_CURSOR_MAX)];
+	size_t n, n_others, same = 0;
+
+	(void)state;
+	assert_true(b64url_decode(cursor, bytes, &n));
+	for (size_t i = 0; i + 4 <= strlen(name); i++)
+		assert_null(memmem(bytes, n, name + i, 4));
+	/* Its length is told in steps only. */
+	assert_int_equal(cursor_of(&shorter).n, cursor.n);
+	/* The same name in another list is hidden by another stream. */
+	assert_true(b64url_decode(other, others, &n_others));
+	assert_int_equal(n, n_others);
+	for (size_t i = 0; i < n; i++)
+		same += bytes[i] == others[i];
+	assert_true(same < n / 4);
+}
+
 static void it_outlives_a_restart(void **state)
 {
 	struct kv_list list = list_of(3, "p", STR_LIT("pq"));
@@ -99,6 +123,7 @@ int main(void)
 		OVER_A_STORE(it_leads_behind_the_name_it_was_made_of),
 		OVER_A_STORE(it_is_refused_in_another_project_or_under_another_prefix),
 		OVER_A_STORE(any_other_text_is_refused),
+		OVER_A_STORE(it_does_not_tell_the_name),
 		OVER_A_STORE(it_outlives_a_restart),
 	};
 
