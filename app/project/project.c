@@ -201,6 +201,18 @@ enum rc project_set_limits(struct registry *registry, struct str any, const stru
 	return project_edit(registry, any, edit_limits, limits);
 }
 
+static enum rc edit_rules(struct registry *registry, struct project *project, const void *arg)
+{
+	(void)registry;
+	project->rules = arg;
+	return RC_OK;
+}
+
+enum rc project_set_rules(struct registry *registry, struct str any, const struct rules *rules)
+{
+	return project_edit(registry, any, edit_rules, rules);
+}
+
 /* ---- delete ---- */
 
 struct project_removal {

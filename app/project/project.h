@@ -20,6 +20,7 @@
 struct conf;
 struct store;
 struct registry;
+struct rules;
 
 enum { PROJECT_BOTS_MAX = 8, PROJECT_NAME_MAX = 64, PROJECT_TITLE_MAX = 512, PROJECT_ID_LEN = 36, ACCOUNT_ID_LEN = 32 };
 
@@ -40,6 +41,7 @@ struct project {
 	int64_t write_limit;		/* writes per second and key; 0 = none */
 	int64_t value_limit;		/* bytes */
 	int64_t min_ttl_s;
+	const struct rules *rules;	/* what its users may do; NULL: everything. See project_set_rules() */
 	int64_t not_before;		/* tokens and initData of before this moment are refused; 0 = none */
 };
 
@@ -127,6 +129,12 @@ struct project_limits {
 };
 
 enum rc project_set_limits(struct registry *registry, struct str any, const struct project_limits *limits) MUST_USE;
+
+/*
+ * project_set_rules - RULES from now on, of which the project takes a reference; NULL: none. The references are those of
+ * the projects that the registry holds: a struct project that is being made or changed borrows them.
+ */
+enum rc project_set_rules(struct registry *registry, struct str any, const struct rules *rules) MUST_USE;
 
 /* project_delete - the project, its API keys and all its data. Unknown from then on; its number is never used again. */
 enum rc project_delete(struct registry *registry, struct str any) MUST_USE;

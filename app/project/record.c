@@ -11,7 +11,9 @@
 
 #include "base/hex.h"
 #include "base/jdoc.h"
+#include "base/log.h"
 #include "project/private.h"
+#include "project/rules.h"
 
 enum { RECORD_DEPTH = 8 };
 
@@ -121,6 +123,22 @@ static bool bots_from_json(json_object *doc, struct project *project)
 	return true;
 }
 
+/* ---- access rules ---- */
+
+/* The document as it was set. Rules that cannot be read are an error: without them everything would be open. */
+static bool rules_from_json(json_object *doc, struct project *project)
+{
+	char error[RULES_ERROR_MAX];
+	struct str text;
+
+	if (!jdoc_has(doc, "rules"))
+		return true;
+	if (jdoc_str(doc, "rules", &text) && rules_read(text, &project->rules, error) == RC_OK)
+		return true;
+	LOG_ERROR("the access rules of a project cannot be read", LOG_STR("project", project->id));
+	return false;
+}
+
 /* ---- projects ---- */
 
 static bool project_fill(json_object *doc, struct project *project)
@@ -143,7 +161,7 @@ static bool project_fill(json_object *doc, struct project *project)
 		if (jdoc_i64(doc, limits[i].name, &value))
 			limit_set(project, &limits[i], value);
 	}
-	return bots_from_json(doc, project);
+	return bots_from_json(doc, project) && rules_from_json(doc, project);
 }
 
 bool project_from_json(struct str json, uint32_t number, const struct project *defaults,
@@ -178,6 +196,8 @@ struct str project_to_json(const struct project *project, const struct project *
 	for (size_t i = 0; i < project->n_bots; i++)
 		good &= append(bots, bot_to_json(&project->bots[i]));
 	good &= jdoc_add(doc, "bots", bots);
+	if (project->rules != NULL)
+		good &= jdoc_add_str(doc, "rules", rules_text(project->rules));
 	text = good ? jdoc_text(doc, arena) : str_make(NULL, 0);
 	json_object_put(doc);
 	return text;

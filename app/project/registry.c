@@ -11,6 +11,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "project/private.h"
+#include "project/rules.h"
 
 /* ---- projects ---- */
 
@@ -46,6 +47,7 @@ struct project_box *box_new(const struct project *project)
 		free(box);
 		return NULL;
 	}
+	rules_ref(box->project.rules);
 	atomic_init(&box->references, 1);
 	return box;
 }
@@ -71,6 +73,7 @@ void project_unref(const struct project *project)
 
 	if (box == NULL || atomic_fetch_sub_explicit(&box->references, 1, memory_order_acq_rel) != 1)
 		return;
+	rules_unref(box->project.rules);
 	OPENSSL_cleanse(&box->project, sizeof box->project);
 	free(box);
 }
@@ -306,6 +309,7 @@ static enum rc load_project(struct registry *registry, struct str key, struct st
 		return RC_INTERNAL;
 	}
 	box = box_new(&project);
+	rules_unref(project.rules);
 	rc = box == NULL ? RC_NO_MEMORY : registry_show(registry, project.number, box);
 	OPENSSL_cleanse(&project, sizeof project);
 	return rc;

@@ -6,6 +6,9 @@
 #include "store_fixture.h"
 
 #include "project/project.h"
+#include "project/rules.h"
+#include "store/commit.h"
+#include "store/store.h"
 
 static struct fixture fixture;
 static struct registry *registry;
@@ -234,6 +237,112 @@ static void a_limit_out_of_bounds_changes_nothing(void **state)
 	expect_limits(1, 1000000, 86400);
 }
 
+/* --- access rules --- */
+
+static void set_rules(const char *json)
+{
+	char error[RULES_ERROR_MAX];
+	const struct rules *rules = NULL;
+
+	if (json != NULL)
+		assert_int_equal(rules_read(str_c(json), &rules, error), RC_OK);
+	assert_int_equal(project_set_rules(registry, STR_LIT("app"), rules), RC_OK);
+	rules_unref(rules);
+}
+
+static void expect_rules(const char *json)
+{
+	const struct project *project = registry_find(registry, STR_LIT("app"));
+
+	assert_non_null(project);
+	assert_int_equal(project->rules != NULL, json != NULL);
+	if (json != NULL)
+		assert_true(str_eq(rules_text(project->rules), str_c(json)));
+	project_unref(project);
+}
+
+static void rules_stay_through_changes_and_restarts(void **state)
+{
+	const char *json = "{\"version\":1, \"rules\":[ {\"match\":\"a/b:*\",\"allow\":[\"read\"]} ]}\n";
+	const struct project *old;
+
+	(void)state;
+	project_unref(create("app"));
+	expect_rules(NULL);
+	set_rules(json);
+	expect_rules(json);
+	old = registry_find(registry, STR_LIT("app"));
+	assert_int_equal(set_limits(5, KEEP, KEEP), RC_OK);
+	expect_rules(json);
+	restart();
+	expect_rules(json);
+	/* Who has a project still has its rules. */
+	set_rules("{\"version\":1,\"rules\":[]}");
+	assert_true(str_eq(rules_text(old->rules), str_c(json)));
+	project_unref(old);
+	restart();
+	expect_rules("{\"version\":1,\"rules\":[]}");
+	set_rules(NULL);
+	restart();
+	expect_rules(NULL);
+}
+
+/* Every byte of it needs two in the record. */
+static void the_largest_rules_are_there_after_a_restart(void **state)
+{
+	static char json[RULES_TEXT_MAX + 1];
+	const char *begin = "{\"version\":1,\"rules\":[]}";
+
+	(void)state;
+	memset(json, '\n', RULES_TEXT_MAX);
+	memcpy(json, begin, strlen(begin));
+	project_unref(create("app"));
+	set_rules(json);
+	restart();
+	expect_rules(json);
+}
+
+struct row {
+	char key[4], bytes[4096];
+	size_t n;
+};
+
+static enum rc put_row(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	struct row *row = arg;
+
+	(void)op;
+	return store_txn_put(txn, STORE_PROJECTS, str_make(row->key, sizeof row->key), str_make(row->bytes, row->n));
+}
+
+/* Without its rules a project would be open to all. */
+static void a_project_whose_rules_cannot_be_read_is_an_error(void **state)
+{
+	const struct project *project = create("app");
+	struct registry *other = NULL;
+	struct commit_op op;
+	struct row row;
+	char *version;
+
+	(void)state;
+	store_put_u32(row.key, project->number);
+	project_unref(project);
+	set_rules("{\"version\":1,\"rules\":[]}");
+	assert_int_equal(store_get(fixture.store, STORE_PROJECTS, str_make(row.key, sizeof row.key), row.bytes,
+				   sizeof row.bytes, &row.n), RC_OK);
+	version = memmem(row.bytes, row.n, "version\\\":1", 11);
+	assert_non_null(version);
+	version[10] = '2';
+	commit_op_init(&op, put_row, &row, 1000, STR_LIT(""));
+	assert_int_equal(commit_run(fixture.store, &op), RC_OK);
+	assert_int_not_equal(registry_open(&other, fixture.store, &fixture.conf), RC_OK);
+	version[10] = '1';
+	commit_op_init(&op, put_row, &row, 1000, STR_LIT(""));
+	assert_int_equal(commit_run(fixture.store, &op), RC_OK);
+	restart();
+	expect_rules("{\"version\":1,\"rules\":[]}");
+}
+
 static void an_api_key_works_until_it_is_revoked(void **state)
 {
 	const struct project *project = create("app");
@@ -391,6 +500,9 @@ int main(void)
 		OVER_A_STORE(the_account_is_the_same_ever_after),
 		OVER_A_STORE(a_project_is_found_by_uuid_digits_and_name),
 		OVER_A_STORE(everything_is_there_after_a_restart),
+		OVER_A_STORE(rules_stay_through_changes_and_restarts),
+		OVER_A_STORE(the_largest_rules_are_there_after_a_restart),
+		OVER_A_STORE(a_project_whose_rules_cannot_be_read_is_an_error),
 		OVER_A_STORE(a_changed_default_reaches_old_projects),
 		OVER_A_STORE(a_name_is_a_slug_and_taken_once),
 		OVER_A_STORE(a_change_makes_a_new_generation_and_spares_the_old_struct),
