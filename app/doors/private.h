@@ -32,6 +32,8 @@ enum rc door_key(struct call *call, struct str *key) MUST_USE;
 
 /* door_version - the headers of a value: its version is the ETag, for it changes with every write; and its writes. */
 void door_version(struct call *call, uint64_t version, uint64_t writes);
+void door_etag(struct call *call, uint64_t version);
+void door_writes(struct call *call, uint64_t writes);
 
 /* door_no_store - KV replies are nothing to keep. */
 void door_no_store(struct call *call);
@@ -66,6 +68,15 @@ void door_names(struct buf *out, const struct kv_list *list, bool as_text);
  * on. A request with If-Match or If-None-Match is one that reads as well: its outcome tells what is there.
  */
 enum rc door_may(struct call *call, struct str key, unsigned operations) MUST_USE;
+
+/* door_may_read - whether door_may() has found that the caller may read the key: what tells of it is for them only. */
+bool door_may_read(const struct call *call);
+
+/*
+ * door_may_list - LIST only shows, and only walks, what the caller may list. RC_FORBIDDEN_BY_RULES when that is nothing;
+ * RC_SLOW when it lies in many places.
+ */
+enum rc door_may_list(struct call *call, struct kv_list *list) MUST_USE;
 
 /* door_value_limit - the most bytes that a value may have: the project's limit, or the rules' when that is less. */
 int64_t door_value_limit(const struct call *call);

@@ -177,14 +177,18 @@ static enum rc value_of(struct call *call, struct kv_put *put)
 	if (rc == RC_OK)
 		rc = door_value(call, DOOR_JSON, put);
 	if (rc == RC_VALUE_TOO_LARGE)
-		call->detail = arena_printf(call->arena, "a value has at most %lld bytes",
-					    (long long)call->caller.project->value_limit);
+		call->detail = arena_printf(call->arena, door_value_limit(call) < call->caller.project->value_limit ?
+					    "the project's access rules allow this key a value of at most %lld bytes" :
+					    "a value has at most %lld bytes", (long long)door_value_limit(call));
 	return rc;
 }
 
 static enum rc put_done(struct call *call)
 {
-	door_version(call, call->op.answer.version, call->op.answer.writes);
+	door_etag(call, call->op.answer.version);
+	/* It would tell whether the key was there. */
+	if (door_may_read(call))
+		door_writes(call, call->op.answer.writes);
 	reply_null(call);
 	return RC_OK;
 }

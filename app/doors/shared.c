@@ -22,7 +22,17 @@ enum rc door_key(struct call *call, struct str *key)
 
 void door_version(struct call *call, uint64_t version, uint64_t writes)
 {
+	door_etag(call, version);
+	door_writes(call, writes);
+}
+
+void door_etag(struct call *call, uint64_t version)
+{
 	reply_header(&call->reply, "ETag", arena_printf(call->arena, "\"%llu\"", (unsigned long long)version));
+}
+
+void door_writes(struct call *call, uint64_t writes)
+{
 	reply_header(&call->reply, "X-KV-Writes", arena_printf(call->arena, "%llu", (unsigned long long)writes));
 }
 
@@ -111,6 +121,8 @@ enum rc door_list(struct call *call, const char *limit_name, struct kv_list *lis
 		.now = call->now,
 	};
 	rc = list_parameters(call, limit_name, list);
+	if (rc == RC_OK)
+		rc = door_may_list(call, list);
 	if (rc == RC_OK)
 		rc = kv_list(call->app->kv, list, call->arena);
 	if (rc != RC_OK)

@@ -42,7 +42,7 @@ struct door_value *door_value_begin(struct call *call)
 	value->could_be_json = value->could_be_text = true;
 	jscan_init(&value->json);
 	utf8_scan_init(&value->text);
-	kv_upload_init(&value->upload, call->app->kv, project->number, (size_t)project->value_limit, call->slow,
+	kv_upload_init(&value->upload, call->app->kv, project->number, (size_t)door_value_limit(call), call->slow,
 		       call->arena);
 	call_hold(call, value, value_clear);
 	return value;
@@ -138,7 +138,7 @@ static enum rc large_body(struct call *call, enum door_form form, struct kv_put 
 
 enum rc door_value(struct call *call, enum door_form form, struct kv_put *put)
 {
-	int64_t limit = call->caller.project->value_limit, declared = call->body.declared;
+	int64_t limit = door_value_limit(call), declared = call->body.declared;
 
 	if (declared > limit)
 		return cf_value_too_large(call, (uint64_t)declared);

@@ -149,7 +149,7 @@ enum rc cf_expiry_of_query(struct call *call, int64_t *expires_at)
 enum rc cf_value_too_large(struct call *call, uint64_t n)
 {
 	return say(call, RC_VALUE_TOO_LARGE, arena_printf(call->arena,
-		"Value length of %" PRIu64 " exceeds limit of %" PRId64 ".", n, call->caller.project->value_limit));
+		"Value length of %" PRIu64 " exceeds limit of %" PRId64 ".", n, door_value_limit(call)));
 }
 
 static bool is_space(char c)
