@@ -38,7 +38,7 @@ static const struct {
 	[OPTION_VALUE_LIMIT]    = { "value-limit",    0,   "SIZE", "bytes of a value, 1 to 25M; 'default' is the configuration's" },
 	[OPTION_WRITE_LIMIT]    = { "write-limit",    0,   "N",    "writes a second and key, 0 for no limit; or 'default'" },
 	[OPTION_OUTPUT]         = { "output",         0,   "FILE", "write to FILE, not to standard output" },
-	[OPTION_FILE]           = { "file",           0,   "FILE", "the value is in FILE; without it, it comes from standard input" },
+	[OPTION_FILE]           = { "file",           0,   "FILE", "what to write or set is in FILE" },
 	[OPTION_INFO]           = { "info",           0,   NULL,   "its metadata and when it expires, not its value" },
 	[OPTION_TTL]            = { "ttl",            0,   "S",    "the key expires in S seconds" },
 	[OPTION_EXPIRATION]     = { "expiration",     0,   "T",    "the key expires at T, in seconds since 1970" },
@@ -49,6 +49,10 @@ static const struct {
 	[OPTION_FORMAT]         = { "format",         0,   "F",    "'jsonl', an item a line, or 'wrangler', one array of them" },
 	[OPTION_SKIP]           = { "skip",           0,   "N",    "leave out the first N items" },
 	[OPTION_KEEP]           = { "keep",           0,   "N",    "delete the oldest finished backups beyond N" },
+	[OPTION_PRESET]         = { "preset",         0,   "NAME", "rules made before: 'shared', 'private' or 'private+public'" },
+	[OPTION_NONE]           = { "none",           0,   NULL,   "no rules from now on" },
+	[OPTION_USER]           = { "user",           0,   "ID",   "the Telegram id of the user who asks" },
+	[OPTION_BYTES]          = { "bytes",          0,   "N",    "for write, how many bytes the value has" },
 	[OPTION_MIN_TTL]        = { "min-ttl",        0,   "S",    "shortest time to live a client may ask for; or 'default'" },
 };
 

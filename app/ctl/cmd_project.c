@@ -78,6 +78,9 @@ static void print_project(struct ctl *ctl, json_object *project)
 	table_init(&table, ctl->arena, 2);
 	add_names(ctl, &table, project);
 	add_field(&table, "state", ctl_get_str(project, "state"));
+	add_field(&table, "access rules", str_c(jdoc_has(project, "rules") ?
+		  ctl_text(ctl, "%" PRId64 ", see tmakvctl rules show", ctl_get_i64(project, "rules")) :
+		  "none: every signed-in user reaches every key"));
 	add_field(&table, "created", str_c(ctl_time(ctl, ctl_get_i64(project, "created_at"))));
 	if (not_before != 0)
 		add_field(&table, "revoked", str_c(ctl_text(ctl, "all that was signed before %s", ctl_time(ctl, not_before))));
@@ -167,6 +170,9 @@ enum ctl_exit cmd_project_create(struct ctl *ctl)
 		ctl_print_json(ctl, project);
 	else
 		print_new_project(ctl, project, n != 0);
+	if (!ctl->json && n != 0)
+		ctl_warn("without access rules every user who signs in reaches every key: see tmakvctl rules set %.*s "
+			 "--preset private (or private+public, shared)", STR(ctl_get_str(project, "name")));
 	json_object_put(project);
 	return CTL_OK;
 }

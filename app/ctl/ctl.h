@@ -43,6 +43,7 @@ enum ctl_option {
 	OPTION_VALUE_LIMIT, OPTION_WRITE_LIMIT, OPTION_MIN_TTL,
 	OPTION_OUTPUT, OPTION_FILE, OPTION_INFO, OPTION_TTL, OPTION_EXPIRATION, OPTION_METADATA,
 	OPTION_PREFIX, OPTION_LIMIT, OPTION_CURSOR, OPTION_FORMAT, OPTION_SKIP, OPTION_KEEP,
+	OPTION_PRESET, OPTION_NONE, OPTION_USER, OPTION_BYTES,
 	OPTION__COUNT
 };
 
@@ -192,6 +193,7 @@ enum ctl_exit cmd_project_create(struct ctl *ctl), cmd_project_list(struct ctl *
 enum ctl_exit cmd_project_show(struct ctl *ctl), cmd_project_rename(struct ctl *ctl);
 enum ctl_exit cmd_project_disable(struct ctl *ctl), cmd_project_enable(struct ctl *ctl);
 enum ctl_exit cmd_project_delete(struct ctl *ctl), cmd_project_limit(struct ctl *ctl);
+enum ctl_exit cmd_rules_set(struct ctl *ctl), cmd_rules_show(struct ctl *ctl), cmd_rules_test(struct ctl *ctl);
 enum ctl_exit cmd_key_create(struct ctl *ctl), cmd_key_list(struct ctl *ctl), cmd_key_revoke(struct ctl *ctl);
 enum ctl_exit cmd_admin_key_create(struct ctl *ctl), cmd_admin_key_list(struct ctl *ctl);
 enum ctl_exit cmd_admin_key_revoke(struct ctl *ctl);

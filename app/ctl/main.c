@@ -47,6 +47,18 @@ static const struct ctl_command commands[] = {
 	  "delete it, with all its data",
 	  "Deletes a project, its API keys and all its data. This cannot be undone, so the name has\n"
 	  "to be typed once more, or --yes said where there is no terminal." },
+	{ "rules set", cmd_rules_set, OPTION_BIT(OPTION_FILE) | OPTION_BIT(OPTION_PRESET) | OPTION_BIT(OPTION_NONE), 1,
+	  "PROJECT (--file FILE | --preset NAME | --none)", "say which keys its users reach",
+	  "Sets a project's access rules, from its next request on. They bind the users who sign in, not API\n"
+	  "keys. 'shared' lets every user reach every key; 'private' those that begin with user:<their id>:\n"
+	  "alone; 'private+public' also lets all read and list those that begin with public:. Without rules\n"
+	  "every user reaches every key." },
+	{ "rules show", cmd_rules_show, 0, 1, "PROJECT", "show its access rules",
+	  "Writes a project's access rules to standard output, as they were set." },
+	{ "rules test", cmd_rules_test, OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_BYTES), 3,
+	  "PROJECT --user ID OPERATION KEY [--bytes N]", "may this user do that, and why",
+	  "Says whether a user may read, write, delete or list a key, and which rule grants it or what is in\n"
+	  "the way. Of list, KEY is the prefix, '' for none, and the answer is where it would look." },
 	{ "key create", cmd_key_create, OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_READ_ONLY), 1,
 	  "PROJECT [--name NAME] [--read-only]", "make an API key for a server",
 	  "Makes an API key, with which a project's own server reads and writes. The key alone goes\n"

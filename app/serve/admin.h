@@ -31,6 +31,7 @@ typedef enum rc admin_command(struct admin *admin);
 admin_command admin_project_create, admin_project_list, admin_project_show, admin_project_rename;
 admin_command admin_project_disable, admin_project_enable, admin_project_delete, admin_project_limit;
 admin_command admin_key_create, admin_key_list, admin_key_revoke;
+admin_command admin_rules_set, admin_rules_show, admin_rules_test;
 admin_command admin_admin_key_create, admin_admin_key_list, admin_admin_key_revoke;
 
 /* admin_fail - RC, with a sentence for whoever asked. */

@@ -11,6 +11,7 @@
 #include "auth/initdata.h"
 #include "base/hex.h"
 #include "base/jdoc.h"
+#include "project/rules.h"
 #include "serve/admin.h"
 
 /* Telegram's ids are whole numbers that every program can read. */
@@ -69,6 +70,8 @@ static void put_project(struct admin *admin, json_object *object, const struct p
 	for (size_t i = 0; i < project->n_bots; i++)
 		put_bot(admin, bots, &project->bots[i]);
 	put_limits(admin, object, project);
+	if (project->rules != NULL)
+		admin_put_i64(admin, object, "rules", (int64_t)rules_count(project->rules));
 }
 
 /* The result is the project as it is now. */

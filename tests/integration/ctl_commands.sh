@@ -33,7 +33,8 @@ it "creates a project from a token file, and keeps no token"
 run 0 project create shop --bot-token-file "$work/token"
 says "123456789 (by its token)"
 says "tmakvctl key create shop"
-[ ! -s "$work/err" ] || fail "it says $(cat "$work/err")"
+says "tmakvctl rules set shop --preset private" err
+[ "$(wc -l <"$work/err")" -eq 1 ] || fail "it says $(cat "$work/err")"
 # The log of a database holds all that was ever written to it.
 ! grep -rqaF -e "${TOKEN#*:}" "$work/data" "$work/tmakvd.log" || fail "the token was stored"
 
@@ -125,6 +126,56 @@ run 64 project limit shop --min-ttl standard
 run 1 project limit nothing --min-ttl 1
 run 0 project limit shop
 says "7 a second and key"
+
+it "sets access rules, shows them as they were, and explains them"
+run 0 rules show shop
+says "every signed-in user reaches every key" err
+run 0 project show shop
+says "none: every signed-in user"
+run 0 rules test shop --user 12 delete anything
+says "allowed: the project has no access rules"
+for preset in shared private private+public; do
+	run 0 rules set shop --preset $preset
+	says "access rule"
+	run 0 rules show shop --json
+	says '"count":'
+done
+run 0 project show shop
+says "2, see tmakvctl rules show"
+run 0 rules test shop --user 12 write user:12:a
+says "allowed: rule 1 'user:{telegramId}:**'"
+run 1 rules test shop --user 12 write user:123:a
+says "denied: no rule matches the key"
+run 1 rules test shop --user 12 delete public:a
+says "denied: rule 2 'public:**' matches, but none grants delete"
+run 0 rules test shop --user 12 list ''
+says "the list walks keys that begin with 'public:', keys that begin with 'user:12:'"
+run 1 rules test shop --user 12 list user:13 --json
+says '"allowed":false,"reason":"no_match"'
+printf '%s\n' '{"version":1,"maxKeys":9,"rules":[ {"match":"a:*","allow":["write"],"maxBytes":5} ]}' >"$work/rules"
+run 0 rules set shop --file "$work/rules"
+says "has 1 access rule now, and each user may own 9 keys"
+run 0 rules show shop
+cmp "$work/rules" "$work/out" || fail "they are not as they were"
+run 0 rules test shop --user 12 write a:b --bytes 5
+says "allowed: rule 1 'a:*', values of at most 5 bytes"
+run 1 rules test shop --user 12 write a:b --bytes 6
+says "denied: rule 1 'a:*' grants values, but of at most 5 bytes"
+run 1 rules test shop --user 12 list a
+printf '%s\n' '{"version":1,"rules":[{"match":"u{telegramId}","allow":["read"]}]}' >"$work/rules"
+run 64 rules set shop --file "$work/rules"
+says "rule 1: 'u{telegramId}' cannot be a segment" err
+head -c 20000 /dev/zero | tr '\0' ' ' >"$work/rules"
+run 64 rules set shop --file "$work/rules"
+says "more than 16384 bytes" err
+run 64 rules set shop
+run 64 rules set shop --none --preset private
+run 64 rules set shop --preset none
+run 64 rules test shop read a
+run 64 rules test shop --user 12 see a
+run 1 rules show nothing
+run 0 rules set shop --none
+says "has no access rules now"
 
 it "makes, lists and revokes admin keys"
 run 0 admin-key list

@@ -322,6 +322,53 @@ static void limits_are_set_one_by_one(void **state)
 	assert_int_equal(run("project.limit", "{'project':'none'}"), RC_KEY_NOT_FOUND);
 }
 
+static void access_rules_are_set_shown_and_explained(void **state)
+{
+	static const char rules[] = "{\\'version\\':1,\\'rules\\':[{\\'match\\':\\'user:{telegramId}:**\\',\\'allow\\':[\\'read\\',\\'write\\'],"
+				    "\\'maxBytes\\':9},{\\'match\\':\\'public:*\\',\\'allow\\':[\\'list\\']}]}";
+	static const struct {
+		const char *args, *reason;
+	} questions[] = {
+		{ "'operation':'read','key':'user:12:a'", "granted" },
+		{ "'operation':'read','key':'user:123:a'", "no_match" },
+		{ "'operation':'delete','key':'user:12:a'", "not_granted" },
+		{ "'operation':'write','key':'user:12:a'", "granted" },
+		{ "'operation':'write','key':'user:12:a','bytes':9", "granted" },
+		{ "'operation':'write','key':'user:12:a','bytes':10", "too_large" },
+		{ "'operation':'list','key':''", "granted" },
+		{ "'operation':'list','key':'user:'", "no_match" },
+	};
+	char args[1024];
+
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'shop'}"), RC_OK);
+	assert_int_equal(run("rules.show", "{'project':'shop'}"), RC_OK);
+	assert_int_equal(number_of(result, "count"), -1);
+	assert_int_equal(run("rules.test", "{'project':'shop','user':12,'operation':'read','key':'a'}"), RC_OK);
+	assert_string_equal(text_of(result, "reason"), "no_rules");
+	snprintf(args, sizeof args, "{'project':'shop','rules':'%s'}", rules);
+	assert_int_equal(run("rules.set", args), RC_OK);
+	assert_int_equal(number_of(result, "count"), 2);
+	assert_int_equal(run("project.show", "{'project':'shop'}"), RC_OK);
+	assert_int_equal(number_of(result, "rules"), 2);
+	for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+		snprintf(args, sizeof args, "{'project':'shop','user':12,%s}", questions[i].args);
+		assert_int_equal(run("rules.test", args), RC_OK);
+		assert_string_equal(text_of(result, "reason"), questions[i].reason);
+	}
+	assert_int_equal(run("rules.set", "{'project':'shop','rules':'{}'}"), RC_BAD_REQUEST);
+	assert_true(str_eq(detail, STR_LIT("'version' must be 1")));
+	assert_int_equal(run("rules.set", "{'project':'shop','rules':7}"), RC_BAD_REQUEST);
+	assert_int_equal(run("rules.set", "{'project':'none'}"), RC_KEY_NOT_FOUND);
+	assert_int_equal(run("rules.test", "{'project':'shop','operation':'read','key':'a'}"), RC_BAD_REQUEST);
+	assert_int_equal(run("rules.test", "{'project':'shop','user':12,'operation':'see','key':'a'}"), RC_BAD_REQUEST);
+	assert_int_equal(run("rules.test", "{'project':'shop','user':12,'operation':'read','key':''}"), RC_BAD_KEY);
+	assert_int_equal(run("rules.show", "{'project':'shop'}"), RC_OK);
+	assert_int_equal(number_of(result, "count"), 2);
+	assert_int_equal(run("rules.set", "{'project':'shop'}"), RC_OK);
+	assert_int_equal(number_of(result, "count"), -1);
+}
+
 static void status_counts_everything(void **state)
 {
 	int64_t projects;
@@ -397,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_api_key_is_shown_once_and_works_until_revoked, start, stop),
 		cmocka_unit_test_setup_teardown(admin_keys_are_none_of_a_projects, start, stop),
 		cmocka_unit_test_setup_teardown(limits_are_set_one_by_one, start, stop),
+		cmocka_unit_test_setup_teardown(access_rules_are_set_shown_and_explained, start, stop),
 		cmocka_unit_test_setup_teardown(status_counts_everything, start, stop),
 		cmocka_unit_test_setup_teardown(initdata_is_judged_as_a_sign_in_would_be, start, stop),
 	};
