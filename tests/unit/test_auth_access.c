@@ -150,7 +150,7 @@ static void a_list_is_the_keys_that_the_reference_would_list(void **state)
 	static char json[RULES_TEXT_MAX];
 	static struct reference reference;
 	const char *prefixes[] = { "", "a", "a:", "b:", "12:", "1", ":", "a:b", "ab:12", "zz", "12:12:" }, *wanted[KEYS];
-	size_t rounds = reference_rounds(150), listed = 0;
+	size_t rounds = reference_rounds(60), listed = 0;
 	unsigned seed = 7;
 
 	(void)state;
