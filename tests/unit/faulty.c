@@ -17,6 +17,7 @@
 #include "faulty.h"
 #include "maker.h"
 #include "project/project.h"
+#include "project/rules.h"
 #include "serve/private.h"
 
 /* The reaper's function is its own, and it works by the clock: here it is called when the test likes. */
@@ -390,6 +391,14 @@ static int list_keys(void)
 	return check_answer(status, answer_has("{\"name\":\"one\"}"));
 }
 
+/* What the rules show, and a cursor. */
+static int list_as_user(void)
+{
+	int status = ask(&(struct ask){ .method = "GET", .uri = "/kv?limit=1", .authorization = bearer(jwt) });
+
+	return check_answer(status, answer_has("{\"keys\":[{\"name\":\"one\"}],\"list_complete\":false,\"cursor\":\""));
+}
+
 static int list_rest(void)
 {
 	int status = rest_at("GET", "/keys", NULL, NULL);
@@ -650,6 +659,7 @@ const struct deed faulty_deeds[] = {
 	{ "get large, quoted", NULL, get_quoted, NULL, 200, false, { { "large", "large a", "large a" } } },
 	{ "metadata", NULL, get_metadata, NULL, 200, false, { ONE } },
 	{ "list", NULL, list_keys, NULL, 200, false, { ONE } },
+	{ "list as a user", NULL, list_as_user, NULL, 200, false, { { "large", NULL, NULL }, ONE, { "two", "old", "old" } } },
 	{ "list at the REST door", NULL, list_rest, NULL, 200, false, { { "large", NULL, NULL }, ONE, { "two", "old", "old" } } },
 	{ "bulk get", NULL, bulk_get, NULL, 200, false, { { "one", "old", "old" }, { "two", "old", "old" } } },
 	{ "validate", NULL, sign_in, NULL, 200, false, { NOTHING } },
@@ -746,7 +756,18 @@ static void fill(char *text, char first)
 	text[LARGE] = '\0';
 }
 
-/* A project with a bot, an API key and an admin key. */
+static void make_rules(void)
+{
+	const struct rules *rules;
+	char error[RULES_ERROR_MAX];
+
+	assert_int_equal(rules_read(STR_LIT("{\"version\":1,\"rules\":[{\"match\":\"one\",\"allow\":[\"read\",\"list\"]},"
+					    "{\"match\":\"*\",\"allow\":[\"list\"]}]}"), &rules, error), RC_OK);
+	assert_int_equal(project_set_rules(app.registry, str_c(project_id), rules), RC_OK);
+	rules_unref(rules);
+}
+
+/* A project with a bot, access rules, an API key and an admin key. */
 static void make_project(void)
 {
 	struct bot bot = { .id = BOT, .n_secrets = 1 };
@@ -757,6 +778,7 @@ static void make_project(void)
 	assert_int_equal(project_create(app.registry, STR_LIT("demo"), &bot, 1, &project), RC_OK);
 	project_number = project->number;
 	snprintf(project_id, sizeof project_id, "%s", project->id);
+	make_rules();
 	assert_int_equal(credential_create(app.registry, project_number, STR_LIT("test"), KEY_READ_WRITE, &credential,
 					   api_key), RC_OK);
 	assert_int_equal(credential_create(app.registry, CREDENTIAL_ADMIN, STR_LIT("admin"), KEY_READ_WRITE, &credential,
