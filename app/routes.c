@@ -255,6 +255,8 @@ void routes_done(struct call *call)
 		rc = call->done(call);
 	else if (rc == RC_PRECONDITION_FAILED)
 		call->found_version = call->op.answer.version;
+	if (rc != RC_OK && call->op.why != NULL)
+		call->detail = str_c(call->op.why);
 	if (rc != RC_OK)
 		routes_error(call, rc);
 }

@@ -133,6 +133,7 @@ static void batch_settle(struct commit_op *first)
 		if (op->twin != NULL) {
 			op->rc = op->twin->rc;
 			op->answer = op->twin->answer;
+			op->why = op->twin->why;
 			op->repeated = op->rc == RC_OK;
 		}
 		repeats += op->repeated;
@@ -167,6 +168,7 @@ static enum rc op_run(struct store_txn *txn, struct commit_op *op)
 	txn->changed = false;
 	txn->version = next_version(txn->store);
 	op->answer = (struct commit_answer){ .version = txn->version };
+	op->why = NULL;
 	rc = op->apply(txn, op, op->arg);
 	if (rc == RC_BUSY || rc == RC_STORE || (rc != RC_OK && txn->changed))
 		return rc;

@@ -33,11 +33,13 @@ enum { COMMIT_BATCH_MAX = 256, COMMIT_BATCH_BYTES = 1 << 20, COMMIT_REQUEST_ID =
 
 /*
  * What is remembered of a write for a minute, so that a repeat of it can be answered the same.
- * The committer sets VERSION before it runs the apply function, which sets WRITES.
+ * The committer sets VERSION before it runs the apply function, which sets WRITES, and MORE where the
+ * answer tells more: what it means is known to who asks. Where all of it is 0 its place on disk is saved.
  */
 struct commit_answer {
 	uint64_t version;
 	uint64_t writes;
+	uint64_t more[2];
 };
 
 struct commit_op {
@@ -51,6 +53,7 @@ struct commit_op {
 	/* out */
 	enum rc rc;
 	struct commit_answer answer;
+	const char *why;			/* a better sentence for an error, and constant; NULL: there is none */
 	bool repeated;				/* not run: answered as the first time */
 
 	/* the queue's */

@@ -6,7 +6,8 @@
  *
  * In memory: a ring of answers, oldest first, and an open-addressing index into it by id. It
  * grows with the traffic up to RING_MAX answers, which is more than a front server could have
- * under way. On disk: rows of up to ROW_ANSWERS answers, so that a row fits into its page.
+ * under way. On disk: rows of up to ROW_ANSWERS answers, so that a row fits into its page; or, under keys of
+ * another length, of up to ROW_LONG_ANSWERS that tell more. An older version reads and sweeps the former as ever.
  * Only the committer comes here; recent_load runs before it does.
  */
 #include "config.h"
@@ -23,9 +24,15 @@ enum {
 	RING_MAX = 256 * 1024,
 	KEEP_US = 60 * 1000000,
 	ANSWER_SIZE = COMMIT_REQUEST_ID + 8 + 8,	/* on disk: id, version, writes */
-	ROW_ANSWERS = 31
+	ROW_ANSWERS = 31,
+	LONG_ANSWER_SIZE = ANSWER_SIZE + 8 + 8,		/* and more */
+	ROW_LONG_ANSWERS = 20,
+	/* Of a row's key: the version of its last answer, unique and in the order of time; and a byte for the long ones. */
+	ROW_KEY_SIZE = 8,
+	LONG_ROW_KEY_SIZE = 9
 };
 _Static_assert(ROW_ANSWERS * ANSWER_SIZE <= STORE_INLINE_MAX, "a row fits into its page");
+_Static_assert(ROW_LONG_ANSWERS * LONG_ANSWER_SIZE <= STORE_INLINE_MAX, "a row fits into its page");
 
 struct slot {
 	uint8_t id[COMMIT_REQUEST_ID];
@@ -172,47 +179,84 @@ void recent_add(struct recent *recent, const uint8_t id[COMMIT_REQUEST_ID],
 
 /* ---- on disk ---- */
 
-static enum rc row_write(struct store_txn *txn, const char *row, size_t n)
-{
-	char key[8];
+/* A row that is being filled; each size of answer has its own. */
+struct row {
+	size_t answer_size, room, n;
+	size_t key_size;
+	uint64_t version;		/* of the last one */
+	char bytes[STORE_INLINE_MAX];
+};
 
-	/* The version of the row's last answer: unique, and in the order of time. */
-	store_put_u64(key, store_get_u64(row + n - 16));
-	return store_txn_put(txn, STORE_RECENT, str_make(key, sizeof key), str_make(row, n));
+static enum rc row_write(struct store_txn *txn, struct row *row)
+{
+	char key[LONG_ROW_KEY_SIZE] = { 0 };
+	size_t n = row->n;
+
+	if (n == 0)
+		return RC_OK;
+	store_put_u64(key, row->version);
+	row->n = 0;
+	return store_txn_put(txn, STORE_RECENT, str_make(key, row->key_size), str_make(row->bytes, n));
+}
+
+static enum rc row_add(struct store_txn *txn, struct row *row, const struct commit_op *op)
+{
+	char *to = row->bytes + row->n;
+
+	memcpy(to, op->request_id, COMMIT_REQUEST_ID);
+	store_put_u64(to + COMMIT_REQUEST_ID, op->answer.version);
+	store_put_u64(to + COMMIT_REQUEST_ID + 8, op->answer.writes);
+	if (row->answer_size == LONG_ANSWER_SIZE) {
+		store_put_u64(to + ANSWER_SIZE, op->answer.more[0]);
+		store_put_u64(to + ANSWER_SIZE + 8, op->answer.more[1]);
+	}
+	row->version = op->answer.version;
+	row->n += row->answer_size;
+	return row->n == row->room ? row_write(txn, row) : RC_OK;
+}
+
+static bool is_long(const struct commit_answer *answer)
+{
+	return (answer->more[0] | answer->more[1]) != 0;
 }
 
 enum rc recent_write(struct store_txn *txn, const struct commit_op *first,
 		     const struct commit_op *end)
 {
-	char row[ROW_ANSWERS * ANSWER_SIZE];
-	size_t n = 0;
+	struct row row, longs;
 	enum rc rc;
 
+	row.answer_size = ANSWER_SIZE;
+	row.room = ROW_ANSWERS * ANSWER_SIZE;
+	row.key_size = ROW_KEY_SIZE;
+	longs.answer_size = LONG_ANSWER_SIZE;
+	longs.room = ROW_LONG_ANSWERS * LONG_ANSWER_SIZE;
+	longs.key_size = LONG_ROW_KEY_SIZE;
+	row.n = longs.n = 0;
 	for (const struct commit_op *op = first; op != end; op = op->next) {
 		if (!op->has_request_id || !op->undecided || !op->changed)
 			continue;
-		memcpy(row + n, op->request_id, COMMIT_REQUEST_ID);
-		store_put_u64(row + n + COMMIT_REQUEST_ID, op->answer.version);
-		store_put_u64(row + n + COMMIT_REQUEST_ID + 8, op->answer.writes);
-		n += ANSWER_SIZE;
-		if (n == sizeof row) {
-			if ((rc = row_write(txn, row, n)) != RC_OK)
-				return rc;
-			n = 0;
-		}
+		rc = row_add(txn, is_long(&op->answer) ? &longs : &row, op);
+		if (rc != RC_OK)
+			return rc;
 	}
-	return n == 0 ? RC_OK : row_write(txn, row, n);
+	rc = row_write(txn, &row);
+	return rc == RC_OK ? row_write(txn, &longs) : rc;
 }
 
-static void row_load(struct recent *recent, struct str row)
+static void row_load(struct recent *recent, struct str row, size_t answer_size)
 {
-	for (; row.n >= ANSWER_SIZE; row = str_skip(row, ANSWER_SIZE)) {
+	for (; row.n >= answer_size; row = str_skip(row, answer_size)) {
 		struct commit_answer answer = {
 			.version = store_get_u64(row.p + COMMIT_REQUEST_ID),
 			.writes = store_get_u64(row.p + COMMIT_REQUEST_ID + 8),
 		};
 		uint8_t id[COMMIT_REQUEST_ID];
 
+		if (answer_size == LONG_ANSWER_SIZE) {
+			answer.more[0] = store_get_u64(row.p + ANSWER_SIZE);
+			answer.more[1] = store_get_u64(row.p + ANSWER_SIZE + 8);
+		}
 		memcpy(id, row.p, sizeof id);
 		recent_add(recent, id, &answer);
 	}
@@ -229,8 +273,12 @@ enum rc recent_load(struct recent *recent, struct store *store)
 		return RC_NO_MEMORY;
 	store_scan_init(&scan, store, STORE_RECENT, STR_LIT(""), chunk);
 	while ((rc = store_scan_next(&scan, &key, &row)) == RC_OK) {
-		row_load(recent, row);
-		if (key.n == 8)
+		/* Of other lengths there are none: this version would know nothing of them. */
+		if (key.n == ROW_KEY_SIZE)
+			row_load(recent, row, ANSWER_SIZE);
+		else if (key.n == LONG_ROW_KEY_SIZE)
+			row_load(recent, row, LONG_ANSWER_SIZE);
+		if (key.n >= 8)
 			store->last_version = store_get_u64(key.p);
 	}
 	free(chunk);
@@ -248,7 +296,7 @@ enum rc recent_sweep_apply(struct store_txn *txn, struct commit_op *op, void *ar
 	(void)op;
 	for (sweep_begin(slice); sweep_goes_on(slice); sweep_count(slice, ROW_ANSWERS * ANSWER_SIZE)) {
 		rc = store_txn_next(txn, STORE_RECENT, STR_LIT(""), key, &n);
-		if (rc == RC_KEY_NOT_FOUND || (rc == RC_OK && n == 8 && store_get_u64(key) + KEEP_US > now))
+		if (rc == RC_KEY_NOT_FOUND || (rc == RC_OK && n >= ROW_KEY_SIZE && store_get_u64(key) + KEEP_US > now))
 			return RC_OK;
 		if (rc != RC_OK || (rc = store_txn_del(txn, STORE_RECENT, str_make(key, n))) != RC_OK)
 			return rc;

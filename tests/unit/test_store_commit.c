@@ -288,6 +288,72 @@ static void a_repeat_is_recognised_after_a_restart(void **state)
 	assert_int_equal(again.answer.version, first.answer.version);
 }
 
+/* Puts, and tells what ARG points at (two numbers) besides. */
+static enum rc telling_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	memcpy(op->answer.more, arg, sizeof op->answer.more);
+	op->answer.writes = 5;
+	return store_txn_put(txn, STORE_META, STR_LIT("told"), STR_LIT("1"));
+}
+
+/* Request I of the next test: every third one tells nothing more. */
+static void request_of(size_t i, struct commit_op *op, uint64_t more[2])
+{
+	char id[33];
+
+	snprintf(id, sizeof id, "%016zx%016zx", i * 7919 + 1, i);
+	more[0] = i % 3 == 0 ? 0 : UINT64_MAX - i;
+	more[1] = i % 3 == 2 ? i : 0;
+	commit_op_init(op, telling_apply, more, 100, str_c(id));
+}
+
+/* The bytes of what is remembered in rows under keys of N bytes. */
+static size_t remembered(struct store *store, size_t n_key)
+{
+	void *chunk = aligned_alloc(16, STORE_SCAN_CHUNK);
+	struct store_scan scan;
+	struct str key, row;
+	size_t n = 0;
+
+	store_scan_init(&scan, store, STORE_RECENT, STR_LIT(""), chunk);
+	while (store_scan_next(&scan, &key, &row) == RC_OK)
+		n += key.n == n_key ? row.n : 0;
+	free(chunk);
+	return n;
+}
+
+static void what_more_an_answer_tells_is_remembered_beside_plain_ones(void **state)
+{
+	/* Several rows of both sizes in one batch. */
+	enum { N = 150 };
+	static struct commit_op ops[N], again;
+	static uint64_t more[N][2], other[2];
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < N; i++) {
+		request_of(i, &ops[i], more[i]);
+		ops[i].next = i + 1 < N ? &ops[i + 1] : NULL;
+	}
+	commit_run_all(f->store, ops);
+	assert_int_equal(remembered(f->store, 8), N / 3 * 32);
+	assert_int_equal(remembered(f->store, 9), N / 3 * 2 * 48);
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < N; i++) {
+			request_of(i, &again, other);
+			other[0] = other[1] = 77;	/* it is not run */
+			assert_int_equal(commit_run(f->store, &again), RC_OK);
+			assert_true(again.repeated);
+			assert_int_equal(again.answer.version, ops[i].answer.version);
+			assert_int_equal(again.answer.writes, 5);
+			assert_memory_equal(again.answer.more, more[i], sizeof more[i]);
+		}
+		commit_client_close(f->store, &client);
+		store_close(f->store);
+		fixture_open(f);
+		commit_client_open(f->store, &client, on_wake);
+	}
+}
+
 static void a_request_twice_in_one_batch_happens_once(void **state)
 {
 	struct fixture *f = *state;
@@ -442,6 +508,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_waiting_reader_is_woken_by_a_flush_it_did_not_ask_for, start, stop),
 		cmocka_unit_test_setup_teardown(a_repeat_is_answered_as_the_first_time_and_does_not_run, start, stop),
 		cmocka_unit_test_setup_teardown(a_repeat_is_recognised_after_a_restart, start, stop),
+		cmocka_unit_test_setup_teardown(what_more_an_answer_tells_is_remembered_beside_plain_ones, start, stop),
 		cmocka_unit_test_setup_teardown(a_request_twice_in_one_batch_happens_once, start, stop),
 		cmocka_unit_test_setup_teardown(a_refused_request_is_not_remembered, start, stop),
 		cmocka_unit_test_setup_teardown(a_chain_is_waited_for_to_its_last_write, start, stop),
