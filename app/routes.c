@@ -19,12 +19,14 @@ static const struct route sdk_routes[] = {
 	{ GET_HEAD,      "/sdk/v1/kv/{key}",        RIGHT_READ,  sdk_get,          NULL },
 	{ METHOD_PUT,    "/sdk/v1/kv/{key}",        RIGHT_WRITE, sdk_put,          NULL },
 	{ METHOD_DELETE, "/sdk/v1/kv/{key}",        RIGHT_WRITE, sdk_delete,       NULL },
+	{ METHOD_PATCH,  "/sdk/v1/kv/{key}",        RIGHT_WRITE, sdk_patch,        NULL },
 	{ GET_HEAD,      "/sdk/v1/kv",              RIGHT_READ,  sdk_list,         NULL },
 	{ METHOD_POST,   "/sdk/v1/auth/validate",   RIGHT_NONE,  sign_in_validate, NULL },
 	{ GET_HEAD,      "/.well-known/jwks.json",  RIGHT_NONE,  sign_in_jwks,     NULL },
 	{ GET_HEAD,      "/kv/{key}",               RIGHT_READ,  sdk_get,          NULL },
 	{ METHOD_PUT,    "/kv/{key}",               RIGHT_WRITE, sdk_put,          NULL },
 	{ METHOD_DELETE, "/kv/{key}",               RIGHT_WRITE, sdk_delete,       NULL },
+	{ METHOD_PATCH,  "/kv/{key}",               RIGHT_WRITE, sdk_patch,        NULL },
 	{ GET_HEAD,      "/kv",                     RIGHT_READ,  sdk_list,         NULL },
 };
 
@@ -272,6 +274,8 @@ void routes_error(struct call *call, enum rc rc)
 			     allow, sizeof allow);
 		reply_header(&call->reply, "Allow", arena_dup(call->arena, str_c(allow)));
 	}
+	if (rc == RC_UNSUPPORTED_TYPE)
+		reply_header(&call->reply, "Accept-Patch", STR_LIT(DOORS_ACCEPT_PATCH));
 	/* Whoever sends a condition may read the key: this saves them the question. */
 	if (rc == RC_PRECONDITION_FAILED && call->found_version != 0)
 		reply_header(&call->reply, "ETag",

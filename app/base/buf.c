@@ -38,8 +38,10 @@ bool buf_grow(struct buf *buf, size_t n)
 	while (cap < buf->n + n)
 		cap = cap > buf->max / 2 ? buf->max : cap * 2;
 	p = arena_alloc(buf->arena, cap + 1);
-	if (p == NULL)
+	if (p == NULL) {
+		buf->lacked_memory = true;
 		return buf_fail(buf);
+	}
 	if (buf->n != 0)
 		memcpy(p, buf->p, buf->n);
 	buf->p = p;

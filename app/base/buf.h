@@ -18,6 +18,7 @@ struct buf {
 	size_t cap, max;	/* after a failure CAP is N: nothing more is taken */
 	struct arena *arena;
 	bool failed;		/* did not fit; the contents are not to be used */
+	bool lacked_memory;	/* the arena's fault, not that of the maximum */
 };
 
 /* buf_init - an empty buffer of at most MAX bytes; its memory is ARENA's. */

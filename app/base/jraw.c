@@ -10,7 +10,7 @@ static bool is_space(char c)
 	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
-static const char *skip(const char *p, const char *end)
+const char *jraw_skip(const char *p, const char *end)
 {
 	while (p < end && (is_space(*p) || *p == ',' || *p == ':'))
 		p++;
@@ -27,7 +27,7 @@ static const char *string_end(const char *p, const char *end)
 }
 
 /* Behind the value that begins at P. */
-static const char *value_end(const char *p, const char *end)
+const char *jraw_end(const char *p, const char *end)
 {
 	size_t depth = 0;
 
@@ -62,7 +62,7 @@ static const char *value_end(const char *p, const char *end)
 
 bool jraw_open(struct jraw *walk, struct str text)
 {
-	const char *end = text.p + text.n, *p = skip(text.p, end);
+	const char *end = text.p + text.n, *p = jraw_skip(text.p, end);
 
 	if (p == end || (*p != '{' && *p != '['))
 		return false;
@@ -75,19 +75,19 @@ static struct str take(struct jraw *walk)
 {
 	const char *begin = walk->p;
 
-	walk->p = value_end(begin, walk->end);
+	walk->p = jraw_end(begin, walk->end);
 	return str_make(begin, (size_t)(walk->p - begin));
 }
 
 bool jraw_next(struct jraw *walk, struct str *name, struct str *value)
 {
 	*name = STR_LIT("");
-	walk->p = skip(walk->p, walk->end);
+	walk->p = jraw_skip(walk->p, walk->end);
 	if (walk->p == walk->end || *walk->p == '}' || *walk->p == ']')
 		return false;
 	if (walk->is_object) {
 		*name = take(walk);
-		walk->p = skip(walk->p, walk->end);
+		walk->p = jraw_skip(walk->p, walk->end);
 	}
 	*value = take(walk);
 	return true;
@@ -111,4 +111,125 @@ struct str jraw_member(struct str text, const char *name)
 		if (str_eq(jraw_inside(found), str_c(name)))
 			return value;
 	return STR_LIT("");
+}
+
+struct str jraw_trim(struct str text)
+{
+	while (text.n != 0 && is_space(*text.p))
+		text = str_skip(text, 1);
+	while (text.n != 0 && is_space(text.p[text.n - 1]))
+		text.n--;
+	return text;
+}
+
+/* ---- what a string says ---- */
+
+static uint32_t hex4(const char *p)
+{
+	uint32_t value = 0;
+
+	for (int i = 0; i < 4; i++) {
+		char c = p[i];
+
+		value = value << 4 | (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+	}
+	return value;
+}
+
+/* The character of the \u that P points behind, and of its other half; *P behind them. */
+static uint32_t take_u(const char **p, const char *end)
+{
+	uint32_t c = hex4(*p), low;
+
+	*p += 4;
+	if (c < 0xd800 || c > 0xdbff || end - *p < 6 || (*p)[0] != '\\' || (*p)[1] != 'u')
+		return c;
+	low = hex4(*p + 2);
+	if (low < 0xdc00 || low > 0xdfff)
+		return c;
+	*p += 6;
+	return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+}
+
+static size_t utf8_write(uint32_t c, char out[4])
+{
+	if (c < 0x80) {
+		out[0] = (char)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		out[0] = (char)(0xc0 | c >> 6);
+		out[1] = (char)(0x80 | (c & 0x3f));
+		return 2;
+	}
+	if (c < 0x10000) {
+		out[0] = (char)(0xe0 | c >> 12);
+		out[1] = (char)(0x80 | (c >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (c & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | c >> 18);
+	out[1] = (char)(0x80 | (c >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (c >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (c & 0x3f));
+	return 4;
+}
+
+/* What stands at *P, a character or an escape, as bytes; *P behind it. */
+static size_t take_char(const char **p, const char *end, char out[4])
+{
+	static const char letters[] = "bfnrt", controls[] = "\b\f\n\r\t";
+	const char *found;
+	char c = *(*p)++;
+
+	if (c != '\\' || *p == end) {
+		out[0] = c;
+		return 1;
+	}
+	c = *(*p)++;
+	if (c == 'u' && end - *p >= 4)
+		return utf8_write(take_u(p, end), out);
+	found = strchr(letters, c);
+	out[0] = c != '\0' && found != NULL ? controls[found - letters] : c;
+	return 1;
+}
+
+bool jraw_decode(struct str text, char *out, size_t size, size_t *n)
+{
+	struct str inside = jraw_inside(text);
+	const char *p = inside.p, *end = p + inside.n;
+	char bytes[4];
+
+	if (text.n < 2 || *text.p != '"')
+		return false;
+	*n = 0;
+	while (p < end) {
+		size_t more = take_char(&p, end, bytes);
+
+		if (more > size - *n)
+			return false;
+		memcpy(out + *n, bytes, more);
+		*n += more;
+	}
+	return true;
+}
+
+bool jraw_is(struct str text, struct str plain)
+{
+	struct str inside = jraw_inside(text);
+	const char *p = inside.p, *end = p + inside.n;
+	char bytes[4];
+
+	if (text.n < 2 || *text.p != '"')
+		return false;
+	if (inside.n == 0 || memchr(inside.p, '\\', inside.n) == NULL)
+		return str_eq(inside, plain);
+	while (p < end) {
+		size_t n = take_char(&p, end, bytes);
+
+		if (n > plain.n || memcmp(plain.p, bytes, n) != 0)
+			return false;
+		plain = str_skip(plain, n);
+	}
+	return plain.n == 0;
 }

@@ -30,4 +30,23 @@ struct str jraw_member(struct str text, const char *name);
 /* jraw_inside - a string without its quotes; empty when TEXT is no string. Escapes stay as they are. */
 struct str jraw_inside(struct str text);
 
+/* jraw_trim - TEXT, a whole JSON text, without the white space around it. */
+struct str jraw_trim(struct str text);
+
+/*
+ * For walks of one's own, a pointer moving once through the text: jraw_skip - behind white space, commas and colons;
+ * jraw_end - behind the value that begins at P.
+ */
+const char *jraw_skip(const char *p, const char *end);
+const char *jraw_end(const char *p, const char *end);
+
+/*
+ * jraw_decode - what the string TEXT (with its quotes) says, into OUT of SIZE bytes; *N of them. False when it is no
+ * string, or does not fit: TEXT.n bytes are always enough. Half a surrogate pair keeps its number, in three bytes.
+ */
+bool jraw_decode(struct str text, char *out, size_t size, size_t *n);
+
+/* jraw_is - whether the string TEXT (with its quotes) says PLAIN. */
+bool jraw_is(struct str text, struct str plain);
+
 #endif

@@ -56,6 +56,7 @@ static const struct rc_info table[RC__COUNT] = {
 	[RC_METADATA_TOO_LARGE]   = { 413, "value_too_large", "metadata has at most 1024 bytes", RC_QUIET },
 	[RC_KEY_TOO_LONG]         = { 414, "key_too_long", "a key has at most 512 bytes", RC_QUIET },
 	[RC_UNSUPPORTED_ENCODING] = { 415, "unsupported_encoding", "send the body without a Content-Encoding", RC_QUIET },
+	[RC_UNSUPPORTED_TYPE]     = { 415, "unsupported_type", "this type of change is not known here; see the Accept-Patch header", RC_QUIET },
 
 	[RC_WRITE_LIMIT]       = { 429, "write_limit", "this key has had its writes for this second; try again in one", RC_QUIET },
 	[RC_RATE_LIMIT]        = { 429, "rate_limit", "too many requests; try again in a second", RC_QUIET },

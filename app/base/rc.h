@@ -56,6 +56,7 @@ enum rc {
 	RC_METADATA_TOO_LARGE,
 	RC_KEY_TOO_LONG,
 	RC_UNSUPPORTED_ENCODING,
+	RC_UNSUPPORTED_TYPE,	/* a change in a language that is not spoken here */
 	RC_WRITE_LIMIT,
 	RC_RATE_LIMIT,
 	RC_HEADERS_TOO_LARGE,

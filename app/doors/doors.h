@@ -9,6 +9,9 @@
 
 struct call;
 
+/* The languages that a change may be told in: the header Accept-Patch (RFC 5789). */
+#define DOORS_ACCEPT_PATCH "application/merge-patch+json, application/vnd.tmakv.op+json"
+
 /*
  * What all requests of a door have in common: _admit names the caller and their project (call->caller), _error
  * shapes an error, whose status and words follow from RC and call->detail.
@@ -28,6 +31,7 @@ enum rc sign_in_jwks(struct call *call) MUST_USE;
 enum rc sdk_get(struct call *call) MUST_USE;
 enum rc sdk_put(struct call *call) MUST_USE;
 enum rc sdk_delete(struct call *call) MUST_USE;
+enum rc sdk_patch(struct call *call) MUST_USE;	/* sdk_patch.c */
 enum rc sdk_list(struct call *call) MUST_USE;
 
 /* rest.c: /client/v4/accounts/{account}/storage/kv/namespaces/{namespace}/values, metadata, keys */

@@ -61,6 +61,7 @@ static const struct cf_error table[RC__COUNT] = {
 	[RC_METADATA_TOO_LARGE]   = { 413, 10147, "Metadata length exceeds limit of 1024.", false },
 	[RC_KEY_TOO_LONG]         = { 414, 10030, "UTF-8 encoded length exceeds key length limit of 512.", false },
 	[RC_UNSUPPORTED_ENCODING] = { 415, BAD_VALUE, "send the body without a Content-Encoding", false },
+	[RC_UNSUPPORTED_TYPE]     = { 415, BAD_VALUE, "this type of change is not known here", false },
 
 	[RC_WRITE_LIMIT]  = { 429, 10022, "too many requests: this key has had its writes for this second", false },
 	[RC_RATE_LIMIT]   = { 429, 10022, "too many requests", false },

@@ -11,6 +11,8 @@
 #include "kv/kv.h"
 #include "kv/limit.h"
 
+struct kv_condition;
+
 struct kv {
 	struct store *store;
 	struct limiter *limiter;	/* the committer's */
@@ -52,6 +54,26 @@ enum rc entry_erase(struct store_txn *txn, struct str stored, const struct entry
  */
 enum rc put_one(struct store_txn *txn, struct kv_put *put, struct commit_answer *answer) MUST_USE;
 enum rc delete_one(struct store_txn *txn, struct kv_delete *del, struct commit_answer *answer) MUST_USE;
+
+/*
+ * write.c: the steps of a change, for those that do more than a put.
+ *
+ * record_find      - the record under STORED, dead or alive; RC_KEY_NOT_FOUND when there is none.
+ * condition_ask    - CONDITION of the key as it is: ENTRY, or NULL for none. When it does not hold, ANSWER has its version.
+ * belongings_erase - all that an entry keeps elsewhere.
+ * entry_put        - the record, and all that it keeps elsewhere.
+ * limit_ask        - ask once: a write that runs again, because the batch was undone, has been counted already.
+ * limit_settle     - RC is how the write ended: one that did not happen is not counted. RC_BUSY: it will be run again.
+ */
+enum rc record_find(struct store_txn *txn, struct str stored, char buf[STORE_INLINE_MAX],
+		    struct entry *entry) MUST_USE;
+enum rc condition_ask(const struct kv_condition *condition, const struct entry *entry,
+		      struct commit_answer *answer) MUST_USE;
+enum rc belongings_erase(struct store_txn *txn, struct str stored, const struct entry *entry) MUST_USE;
+enum rc entry_put(struct store_txn *txn, struct str stored, const struct entry *entry,
+		  struct str value, struct str metadata) MUST_USE;
+enum rc limit_ask(struct kv *kv, struct str stored, int64_t limit, bool *counted) MUST_USE;
+enum rc limit_settle(struct kv *kv, struct str stored, enum rc rc, bool *counted) MUST_USE;
 
 /* sweep_apply - for the sweeper: a slice of what has expired. */
 commit_apply sweep_apply;

@@ -12,9 +12,8 @@
 #include "kv/condition.h"
 #include "kv/private.h"
 
-/* The record under STORED, dead or alive; RC_KEY_NOT_FOUND when there is none. */
-static enum rc record_find(struct store_txn *txn, struct str stored, char buf[STORE_INLINE_MAX],
-			   struct entry *entry)
+enum rc record_find(struct store_txn *txn, struct str stored, char buf[STORE_INLINE_MAX],
+		    struct entry *entry)
 {
 	size_t n;
 	enum rc rc = store_txn_get(txn, STORE_KEYS, stored, buf, STORE_INLINE_MAX, &n);
@@ -40,8 +39,7 @@ static enum rc usage_add(struct store_txn *txn, uint32_t project, const struct e
 	return rc;
 }
 
-/* All that an entry keeps elsewhere. */
-static enum rc belongings_erase(struct store_txn *txn, struct str stored, const struct entry *entry)
+enum rc belongings_erase(struct store_txn *txn, struct str stored, const struct entry *entry)
 {
 	uint32_t project = store_get_u32(stored.p);
 	char value[VALUE_KEY_SIZE], expiry[EXPIRY_KEY_MAX];
@@ -76,9 +74,8 @@ static enum rc upload_adopt(struct store_txn *txn, uint32_t project, const struc
 	return rc == RC_OK ? garbage_remove(txn, project, entry->value_id) : rc;
 }
 
-/* The record, and all that it keeps elsewhere. */
-static enum rc entry_put(struct store_txn *txn, struct str stored, const struct entry *entry,
-			 struct str value, struct str metadata)
+enum rc entry_put(struct store_txn *txn, struct str stored, const struct entry *entry,
+		  struct str value, struct str metadata)
 {
 	uint32_t project = store_get_u32(stored.p);
 	char part[VALUE_KEY_SIZE], expiry[EXPIRY_KEY_MAX], record[STORE_INLINE_MAX];
@@ -99,8 +96,7 @@ static enum rc entry_put(struct store_txn *txn, struct str stored, const struct 
 	return rc;
 }
 
-/* Ask once: a write that runs again, because the batch was undone, has been counted already. */
-static enum rc limit_ask(struct kv *kv, struct str stored, int64_t limit, bool *counted)
+enum rc limit_ask(struct kv *kv, struct str stored, int64_t limit, bool *counted)
 {
 	if (*counted || limiter_ask(kv->limiter, stored, (uint64_t)limit, clock_mono_us())) {
 		*counted = true;
@@ -110,8 +106,7 @@ static enum rc limit_ask(struct kv *kv, struct str stored, int64_t limit, bool *
 	return RC_WRITE_LIMIT;
 }
 
-/* RC is how the write ended: one that did not happen is not counted. RC_BUSY: it will be run again. */
-static enum rc limit_settle(struct kv *kv, struct str stored, enum rc rc, bool *counted)
+enum rc limit_settle(struct kv *kv, struct str stored, enum rc rc, bool *counted)
 {
 	if (rc != RC_OK && rc != RC_BUSY && *counted) {
 		limiter_give_back(kv->limiter, stored);
@@ -120,9 +115,8 @@ static enum rc limit_settle(struct kv *kv, struct str stored, enum rc rc, bool *
 	return rc;
 }
 
-/* CONDITION of the key as it is: ENTRY, or NULL for none. When it does not hold, ANSWER has its version. */
-static enum rc condition_ask(const struct kv_condition *condition, const struct entry *entry,
-			     struct commit_answer *answer)
+enum rc condition_ask(const struct kv_condition *condition, const struct entry *entry,
+		      struct commit_answer *answer)
 {
 	uint64_t version = entry != NULL ? entry->version : 0;
 

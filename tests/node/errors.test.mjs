@@ -58,11 +58,10 @@ for (const base of ['/sdk/v1/kv', '/kv']) {
     [404, 'key_not_found', 'a key that is not there', () => kv.ask('GET', `${base}/never-written`)],
     [404, 'key_not_found', 'the head of a key that is not there', () => kv.ask('HEAD', `${base}/never-written`)],
     [405, 'method_not_allowed', 'POST on a key', () => kv.ask('POST', `${base}/k`, { body: '1' }),
-      'GET, HEAD, PUT, DELETE, OPTIONS'],
-    [405, 'method_not_allowed', 'PATCH on a key', () => kv.ask('PATCH', `${base}/k`, { body: '1' }),
-      'GET, HEAD, PUT, DELETE, OPTIONS'],
+      'GET, HEAD, PUT, PATCH, DELETE, OPTIONS'],
+    [405, 'method_not_allowed', 'PATCH on the list', () => kv.ask('PATCH', base, { body: '1' }), 'GET, HEAD, OPTIONS'],
     [405, 'method_not_allowed', 'a method of nobody', () => kv.ask('PURGE', `${base}/k`),
-      'GET, HEAD, PUT, DELETE, OPTIONS'],
+      'GET, HEAD, PUT, PATCH, DELETE, OPTIONS'],
     [405, 'method_not_allowed', 'PUT on the list', () => kv.ask('PUT', base, { body: '1' }), 'GET, HEAD, OPTIONS'],
     [405, 'method_not_allowed', 'TRACE', () => kv.ask('TRACE', `${base}/k`), METHODS],
     [412, 'precondition_failed', 'a condition that does not hold', () =>
@@ -74,6 +73,7 @@ for (const base of ['/sdk/v1/kv', '/kv']) {
     [414, 'key_too_long', 'a key of 513 bytes', () => kv.ask('GET', `${base}/${'k'.repeat(513)}`)],
     [414, 'key_too_long', 'a prefix of 513 bytes', () => kv.ask('GET', `${base}?prefix=${'k'.repeat(513)}`)],
     [414, 'key_too_long', 'a request line over nginx\'s limit', () => kv.ask('GET', `${base}/${'k'.repeat(17_000)}`)],
+    [415, 'unsupported_type', 'a change in a language of nobody', () => kv.ask('PATCH', `${base}/k`, { body: '1' })],
     [415, 'unsupported_encoding', 'a compressed value', () =>
       kv.ask('PUT', `${base}/k`, { body: '1', headers: { 'Content-Encoding': 'gzip' } })],
     [431, 'headers_too_large', 'a header over nginx\'s limit', () =>

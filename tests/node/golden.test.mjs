@@ -20,6 +20,10 @@ const INTENDED = [
   { asks: /^GET \S+ \[user\] If-None-Match: \*/, why: 'conditions are held', now: { status: 304 } },
   { asks: /^(PUT|DELETE) \S+ \[user\] If-(None-)?Match: /, why: 'conditions are held',
     now: { status: 412, code: 'precondition_failed' } },
+  { asks: /^PATCH \S+ \[user\] Content-Type: application/, why: 'a merge patch', now: { status: 200 } },
+  { asks: /^PATCH \S+ \[user\] Content-Type: text/, why: 'there is PATCH', now: { status: 415, code: 'unsupported_type' } },
+  { asks: /^(POST|PURGE) \S+:a \[user\]/, why: 'there is PATCH', now: { status: 405, code: 'method_not_allowed',
+    headers: { allow: 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS' } } },
   { asks: /^PUT \S+ \[key\] If-Match: /, why: 'conditions are held', now: { status: 412 } },
 ];
 

@@ -53,11 +53,45 @@ static void a_member_is_found_by_its_name(void **state)
 	assert_int_equal(jraw_member(STR_LIT("[1]"), "y").n, 0);
 }
 
+static void strings_are_read_with_their_escapes(void **state)
+{
+	static const struct { const char *text, *plain; } rows[] = {
+		{ "\"\"", "" },
+		{ "\"abc\"", "abc" },
+		{ "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t" },
+		{ "\"\\u0041\\u00e9\\u20AC\"", "A\xc3\xa9\xe2\x82\xac" },
+		{ "\"\\ud83d\\ude00!\"", "\xf0\x9f\x98\x80!" },
+		{ "\"\\ud83dx\"", "\xed\xa0\xbdx" },
+		{ "\"\\ud83d\\u0041\"", "\xed\xa0\xbd" "A" },
+		{ "\"\\ude00\"", "\xed\xb8\x80" },
+	};
+	char out[64];
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct str text = str_c(rows[i].text), plain = str_c(rows[i].plain);
+
+		assert_true(jraw_decode(text, out, sizeof out, &n));
+		assert_true(str_eq(str_make(out, n), plain));
+		assert_true(jraw_decode(text, out, plain.n, &n));
+		assert_true(plain.n == 0 || !jraw_decode(text, out, plain.n - 1, &n));
+		assert_true(jraw_is(text, plain));
+		assert_false(jraw_is(text, STR_LIT("another")));
+		assert_true(plain.n == 0 || !jraw_is(text, str_make(plain.p, plain.n - 1)));
+	}
+	assert_false(jraw_decode(STR_LIT("12"), out, sizeof out, &n));
+	assert_false(jraw_is(STR_LIT("12"), STR_LIT("")));
+	assert_true(jraw_is(STR_LIT("\"a\\u0000b\""), STR_LIT("a\0b")));
+	assert_true(str_eq(jraw_trim(STR_LIT(" \t\r\n1 \n")), STR_LIT("1")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parts_come_out_as_they_are_written),
 		cmocka_unit_test(a_member_is_found_by_its_name),
+		cmocka_unit_test(strings_are_read_with_their_escapes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
