@@ -5,8 +5,7 @@
  */
 #include "config.h"
 
-#include <stdlib.h>
-
+#include "base/hash.h"
 #include "base/jmerge.h"
 #include "base/jraw.h"
 
@@ -17,14 +16,19 @@ struct member {
 	struct str value;		/* as it is written; empty: an object */
 	struct object *object;
 	bool removes;			/* the value is null */
-	size_t place;			/* in its object */
 	uint64_t seen;			/* the last visit in which the target had it */
 	struct member *next;		/* of those that add something, as they are written */
 };
 
+/* A place of an object's table. */
+struct place {
+	uint64_t hash;
+	struct member *member;		/* NULL: free */
+};
+
 struct object {
-	struct member **sorted;		/* by the length of the plain names, then their bytes; each name once */
-	size_t n;
+	struct place *places;		/* open addressing; at least half of them are free */
+	size_t mask;			/* how many there are, less one */
 	uint64_t lengths;		/* a bit for each length that a plain name has, modulo 64 */
 	struct member *adders;
 };
@@ -35,6 +39,7 @@ struct jmerge {
 	size_t n_members;
 	size_t longest;			/* plain name */
 	char *scratch;			/* room for one */
+	uint64_t seed;
 	uint64_t visits;
 	struct arena *arena;		/* while the patch is read */
 };
@@ -43,19 +48,34 @@ struct jmerge {
 
 static enum rc object_read(struct jmerge *merge, const char **p, const char *end, struct object **out);
 
-static int compare(struct str a, struct str b)
+/*
+ * A name's place. Looked up on the committer's time, so it is quicker than SipHash; with a seed that nobody knows
+ * nobody can aim at one place.
+ */
+static uint64_t hash_of(const struct jmerge *merge, struct str s)
 {
-	if (a.n != b.n)
-		return a.n < b.n ? -1 : 1;
-	return a.n == 0 ? 0 : memcmp(a.p, b.p, a.n);
+	uint64_t hash = merge->seed ^ s.n, word;
+
+	for (; s.n >= sizeof word; s = str_skip(s, sizeof word)) {
+		memcpy(&word, s.p, sizeof word);
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	for (word = 0; s.n != 0; s = str_skip(s, 1))
+		word = word << 8 | (unsigned char)*s.p;
+	hash = (hash ^ word) * merge->seed;
+	return hash ^ hash >> 32;
 }
 
-static int by_name(const void *left, const void *right)
+/* The place of the plain name S, or the free one where it would stand. */
+static struct place *place_of(const struct object *object, uint64_t hash, struct str s)
 {
-	const struct member *a = *(struct member *const *)left, *b = *(struct member *const *)right;
-	int order = compare(a->plain, b->plain);
+	size_t i = (size_t)hash & object->mask;
 
-	return order != 0 ? order : (a->place > b->place) - (a->place < b->place);
+	while (object->places[i].member != NULL &&
+	       (object->places[i].hash != hash || !str_eq(object->places[i].member->plain, s)))
+		i = (i + 1) & object->mask;
+	return &object->places[i];
 }
 
 static enum rc name_read(struct jmerge *merge, struct member *member)
@@ -102,52 +122,33 @@ static enum rc member_read(struct jmerge *merge, const char **p, const char *end
 	return RC_OK;
 }
 
-/* The members of LIST (linked by next, the last one first), each name once, the last of them. */
+/* The N members of LIST, linked by next, the last one first: of a name twice that one counts. */
 static enum rc object_make(struct jmerge *merge, struct member *list, size_t n, struct object **out)
 {
 	struct object *object = arena_zero(merge->arena, sizeof *object);
-	struct member **all = arena_alloc(merge->arena, (n + 1) * sizeof(struct member *));
-	size_t kept = 0;
+	size_t room = 2;
 
-	if (object == NULL || all == NULL)
+	while (room < 2 * n)
+		room *= 2;
+	if (object == NULL || (object->places = arena_zero(merge->arena, room * sizeof *object->places)) == NULL)
 		return RC_NO_MEMORY;
-	for (size_t i = 0; i < n; i++, list = list->next)
-		all[n - 1 - i] = list;
-	for (size_t i = n; i-- != 0; )
-		all[i]->place = i;
-	qsort(all, n, sizeof(struct member *), by_name);
-	for (size_t i = 0; i < n; i++)
-		if (i + 1 == n || compare(all[i]->plain, all[i + 1]->plain) != 0)
-			all[kept++] = all[i];
-	object->sorted = all;
-	object->n = kept;
-	*out = object;
-	return RC_OK;
-}
+	object->mask = room - 1;
+	while (list != NULL) {
+		struct member *member = list;
+		uint64_t hash = hash_of(merge, member->plain);
+		struct place *place = place_of(object, hash, member->plain);
 
-static int by_place_backwards(const void *left, const void *right)
-{
-	const struct member *a = *(struct member *const *)left, *b = *(struct member *const *)right;
-
-	return (a->place < b->place) - (a->place > b->place);
-}
-
-/* Chain what adds something, as it is written; and note the lengths. */
-static enum rc object_finish(struct jmerge *merge, struct object *object)
-{
-	struct member **order = arena_alloc(merge->arena, (object->n + 1) * sizeof(struct member *));
-
-	if (order == NULL)
-		return RC_NO_MEMORY;
-	memcpy(order, object->sorted, object->n * sizeof(struct member *));
-	qsort(order, object->n, sizeof(struct member *), by_place_backwards);
-	for (size_t i = 0; i < object->n; i++) {
-		object->lengths |= UINT64_C(1) << (order[i]->plain.n & 63);
-		if (order[i]->removes)
+		list = member->next;
+		if (place->member != NULL)
 			continue;
-		order[i]->next = object->adders;
-		object->adders = order[i];
+		*place = (struct place){ hash, member };
+		object->lengths |= UINT64_C(1) << (member->plain.n & 63);
+		if (!member->removes) {
+			member->next = object->adders;
+			object->adders = member;
+		}
 	}
+	*out = object;
 	return RC_OK;
 }
 
@@ -165,8 +166,7 @@ static enum rc object_read(struct jmerge *merge, const char **p, const char *end
 		list = member;
 	}
 	(*p)++;
-	rc = object_make(merge, list, n, out);
-	return rc == RC_OK ? object_finish(merge, *out) : rc;
+	return object_make(merge, list, n, out);
 }
 
 enum rc jmerge_read(struct str patch, struct arena *arena, struct jmerge **out)
@@ -181,6 +181,7 @@ enum rc jmerge_read(struct str patch, struct arena *arena, struct jmerge **out)
 	p = patch.p;
 	merge->arena = arena;
 	merge->value = patch;
+	merge->seed = hash_key_new().k0 | 1;
 	if (*p == '{')
 		rc = object_read(merge, &p, p + patch.n, &merge->root);
 	if (rc != RC_OK)
@@ -196,7 +197,7 @@ enum rc jmerge_read(struct str patch, struct arena *arena, struct jmerge **out)
 static struct member *find(struct jmerge *merge, const struct object *object, struct str name)
 {
 	struct str plain = jraw_inside(name);
-	size_t low = 0, high = object->n, n;
+	size_t n;
 
 	if (plain.n != 0 && memchr(plain.p, '\\', plain.n) != NULL) {
 		if (!jraw_decode(name, merge->scratch, merge->longest, &n))
@@ -205,18 +206,7 @@ static struct member *find(struct jmerge *merge, const struct object *object, st
 	}
 	if ((object->lengths >> (plain.n & 63) & 1) == 0)
 		return NULL;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = compare(plain, object->sorted[middle]->plain);
-
-		if (order == 0)
-			return object->sorted[middle];
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return NULL;
+	return place_of(object, hash_of(merge, plain), plain)->member;
 }
 
 /* Between two members of what comes out. */
@@ -257,41 +247,61 @@ static void object_new(const struct object *object, struct buf *out)
 	buf_add_char(out, '}');
 }
 
+/* Members that the patch does not speak of, from BEGIN to END, as they are written. */
+static void run_add(struct buf *out, const char **begin, const char *end, bool *first)
+{
+	if (*begin == NULL)
+		return;
+	comma(out, first);
+	buf_add(out, str_make(*begin, (size_t)(end - *begin)));
+	*begin = NULL;
+}
+
+static void object_apply(struct jmerge *merge, const struct object *object, const char **p, const char *end,
+			 struct buf *out);
+
+/* The value at *P becomes what MEMBER makes of it; *P behind it. */
+static void member_apply(struct jmerge *merge, const struct member *member, const char **p, const char *end,
+			 struct str name, struct buf *out, bool *first)
+{
+	if (!member->removes)
+		name_add(out, name, first);
+	if (member->object != NULL && **p == '{') {
+		object_apply(merge, member->object, p, end, out);
+		return;
+	}
+	*p = jraw_end(*p, end);
+	if (!member->removes)
+		value_new(member, out);
+}
+
 /* The target's object that begins at *P becomes what OBJECT makes of it; *P behind it. */
 static void object_apply(struct jmerge *merge, const struct object *object, const char **p, const char *end,
 			 struct buf *out)
 {
+	const char *run = NULL, *run_end = *p;
 	uint64_t visit = ++merge->visits;
 	bool first = true;
 
 	buf_add_char(out, '{');
 	for (*p = jraw_skip(*p + 1, end); **p != '}' && buf_ok(out); *p = jraw_skip(*p, end)) {
-		const char *begin = *p, *value;
-		struct member *member;
-		struct str name;
+		const char *begin = *p, *name_end = jraw_end(begin, end);
+		struct str name = str_make(begin, (size_t)(name_end - begin));
+		struct member *member = find(merge, object, name);
 
-		*p = jraw_end(begin, end);
-		name = str_make(begin, (size_t)(*p - begin));
-		value = jraw_skip(*p, end);
-		member = find(merge, object, name);
-		if (member != NULL)
-			member->seen = visit;
-		if (member != NULL && member->object != NULL && *value == '{') {
-			name_add(out, name, &first);
-			*p = value;
-			object_apply(merge, member->object, p, end, out);
+		*p = jraw_skip(name_end, end);
+		if (member == NULL) {
+			*p = jraw_end(*p, end);
+			run = run != NULL ? run : begin;
+			run_end = *p;
 			continue;
 		}
-		*p = jraw_end(value, end);
-		if (member == NULL) {
-			name_add(out, name, &first);
-			buf_add(out, str_make(value, (size_t)(*p - value)));
-		} else if (!member->removes) {
-			name_add(out, name, &first);
-			value_new(member, out);
-		}
+		member->seen = visit;
+		run_add(out, &run, run_end, &first);
+		member_apply(merge, member, p, end, name, out, &first);
 	}
 	(*p)++;
+	run_add(out, &run, run_end, &first);
 	for (const struct member *member = object->adders; member != NULL && buf_ok(out); member = member->next) {
 		if (member->seen == visit)
 			continue;

@@ -17,7 +17,7 @@ struct jnum {
 };
 
 /* Longer ones are not counted with. */
-enum { JNUM_LEN_MAX = 400, JNUM_TEXT_MAX = 32 };
+enum { JNUM_LEN_MAX = 64, JNUM_TEXT_MAX = 32 };
 
 /* jnum_read - TEXT is a value of checked JSON. False: it is no number, too long, or beyond what a double holds. */
 bool jnum_read(struct str text, struct jnum *number);

@@ -5,6 +5,18 @@
 
 #include "base/jraw.h"
 
+/* What ends a run of ordinary bytes. */
+enum { PLAIN, QUOTE, OPEN, CLOSE, BETWEEN };
+static const unsigned char classes[256] = {
+	['"'] = QUOTE, ['{'] = OPEN, ['['] = OPEN, ['}'] = CLOSE, [']'] = CLOSE,
+	[' '] = BETWEEN, ['\n'] = BETWEEN, ['\t'] = BETWEEN, ['\r'] = BETWEEN, [','] = BETWEEN, [':'] = BETWEEN,
+};
+
+static int class_of(char c)
+{
+	return classes[(unsigned char)c];
+}
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
@@ -12,7 +24,7 @@ static bool is_space(char c)
 
 const char *jraw_skip(const char *p, const char *end)
 {
-	while (p < end && (is_space(*p) || *p == ',' || *p == ':'))
+	while (p < end && class_of(*p) == BETWEEN)
 		p++;
 	return p;
 }
@@ -26,38 +38,68 @@ static const char *string_end(const char *p, const char *end)
 	return p < end ? p + 1 : end;
 }
 
-/* Behind the value that begins at P. */
-const char *jraw_end(const char *p, const char *end)
+/* Behind the array or object that begins at P. */
+static const char *container_end(const char *p, const char *end)
 {
 	size_t depth = 0;
 
 	while (p < end) {
-		switch (*p) {
-		case '"':
+		switch (class_of(*p)) {
+		case QUOTE:
 			p = string_end(p, end);
-			break;
-		case '{':
-		case '[':
+			continue;
+		case OPEN:
 			depth++;
-			p++;
 			break;
-		case '}':
-		case ']':
-			if (depth == 0)
-				return p;
-			depth--;
-			p++;
+		case CLOSE:
+			if (--depth == 0)
+				return p + 1;
 			break;
 		default:
-			if (depth == 0 && (is_space(*p) || *p == ','))
-				return p;
-			p++;
-			continue;
+			break;
 		}
-		if (depth == 0)
-			return p;
+		p++;
 	}
 	return end;
+}
+
+const char *jraw_end(const char *p, const char *end)
+{
+	if (p == end)
+		return end;
+	if (*p == '"')
+		return string_end(p, end);
+	if (class_of(*p) == OPEN)
+		return container_end(p, end);
+	while (p < end && class_of(*p) == PLAIN)
+		p++;
+	return p;
+}
+
+size_t jraw_elements(const char **p, const char *end, size_t max)
+{
+	const char *q = jraw_skip(*p, end);
+	size_t n = 0;
+
+	if (q == end)
+		max = 0;
+	while (n < max) {
+		const char *comma = q;
+
+		while (comma < end && *comma != ',') {
+			int class = class_of(*comma);
+
+			comma = class == QUOTE ? string_end(comma, end) :
+				class == OPEN ? container_end(comma, end) : comma + 1;
+		}
+		n++;
+		q = comma;
+		if (comma == end)
+			break;
+		q++;
+	}
+	*p = q;
+	return n;
 }
 
 bool jraw_open(struct jraw *walk, struct str text)
@@ -197,19 +239,26 @@ static size_t take_char(const char **p, const char *end, char out[4])
 bool jraw_decode(struct str text, char *out, size_t size, size_t *n)
 {
 	struct str inside = jraw_inside(text);
-	const char *p = inside.p, *end = p + inside.n;
+	const char *p = inside.p, *end = p + inside.n, *plain;
 	char bytes[4];
 
 	if (text.n < 2 || *text.p != '"')
 		return false;
-	*n = 0;
-	while (p < end) {
-		size_t more = take_char(&p, end, bytes);
-
-		if (more > size - *n)
+	for (*n = 0; p < end; *n += (size_t)(p - plain)) {
+		for (plain = p; p < end && *p != '\\'; p++)
+			;
+		if ((size_t)(p - plain) > size - *n)
 			return false;
-		memcpy(out + *n, bytes, more);
-		*n += more;
+		memcpy(out + *n, plain, (size_t)(p - plain));
+		if (p < end) {
+			size_t at = *n + (size_t)(p - plain), more = take_char(&p, end, bytes);
+
+			if (more > size - at)
+				return false;
+			memcpy(out + at, bytes, more);
+			*n = at + more;
+			plain = p;
+		}
 	}
 	return true;
 }
@@ -222,11 +271,19 @@ bool jraw_is(struct str text, struct str plain)
 
 	if (text.n < 2 || *text.p != '"')
 		return false;
-	if (inside.n == 0 || memchr(inside.p, '\\', inside.n) == NULL)
+	/* An escape is longer than what it stands for. */
+	if (inside.n <= plain.n)
 		return str_eq(inside, plain);
 	while (p < end) {
-		size_t n = take_char(&p, end, bytes);
+		size_t n;
 
+		if (*p != '\\') {
+			if (plain.n == 0 || *plain.p != *p++)
+				return false;
+			plain = str_skip(plain, 1);
+			continue;
+		}
+		n = take_char(&p, end, bytes);
 		if (n > plain.n || memcmp(plain.p, bytes, n) != 0)
 			return false;
 		plain = str_skip(plain, n);

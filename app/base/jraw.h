@@ -41,6 +41,12 @@ const char *jraw_skip(const char *p, const char *end);
 const char *jraw_end(const char *p, const char *end);
 
 /*
+ * jraw_elements - pass over elements of an array, MAX at most, from *P, where one begins (or nothing but white space
+ * is left), to the array's closing bracket at END; answers how many. *P is then behind the last one's comma, or END.
+ */
+size_t jraw_elements(const char **p, const char *end, size_t max);
+
+/*
  * jraw_decode - what the string TEXT (with its quotes) says, into OUT of SIZE bytes; *N of them. False when it is no
  * string, or does not fit: TEXT.n bytes are always enough. Half a surrogate pair keeps its number, in three bytes.
  */

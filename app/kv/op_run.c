@@ -64,26 +64,10 @@ static enum rc number_run(struct kv_change *change, struct str value, struct op_
 
 /* ---- lists ---- */
 
-/* Behind the first N elements of the list whose inside begins at P. */
-static const char *elements_skip(const char *p, const char *end, size_t n)
-{
-	while (n-- != 0)
-		p = jraw_end(jraw_skip(p, end), end);
-	return jraw_skip(p, end);
-}
-
-static size_t elements_count(const char *p, const char *end)
-{
-	size_t n = 0;
-
-	for (p = jraw_skip(p, end); p < end; p = jraw_skip(p, end), n++)
-		p = jraw_end(p, end);
-	return n;
-}
-
 static enum rc append_run(struct kv_change *change, struct str value, struct op_result *result)
 {
 	const struct kv_op *op = &change->op;
+	struct str rest;
 	const char *p, *end;
 	size_t n;
 
@@ -93,15 +77,15 @@ static enum rc append_run(struct kv_change *change, struct str value, struct op_
 		return refuse(result, "the stored value is no list");
 	p = value.p + 1;
 	end = value.p + value.n - 1;
-	while (end > p && (end[-1] == ' ' || end[-1] == '\n' || end[-1] == '\t' || end[-1] == '\r'))
-		end--;
-	n = elements_count(p, end);
+	n = jraw_elements(&p, end, SIZE_MAX);
+	p = value.p + 1;
 	if (op->limit != 0 && n >= op->limit) {
-		p = elements_skip(p, end, n - op->limit + 1);
+		(void)jraw_elements(&p, end, n - op->limit + 1);
 		n = op->limit - 1;
 	}
+	rest = jraw_trim(str_make(p, (size_t)(end - p)));
 	buf_add_char(&change->out, '[');
-	buf_add(&change->out, str_make(p, (size_t)(end - p)));
+	buf_add(&change->out, rest);
 	if (n != 0)
 		buf_add_char(&change->out, ',');
 	buf_add(&change->out, op->value);

@@ -111,7 +111,7 @@ describe('append', () => {
     await expectDone(await patch('list', { op: 'append', value: 'two' }), 'list', { length: 2 }, '[{"a":1},"two"]');
     await expectDone(await patch('list', { op: 'append', value: null, limit: 2 }), 'list', { length: 2 }, '["two",null]');
     await put('list', ' [ 1.0 , [2, 3] , "]," ] ');
-    await expectDone(await patch('list', '{"op":"append","value": 4e0 }'), 'list', { length: 4 }, '[ 1.0 , [2, 3] , "],",4e0]');
+    await expectDone(await patch('list', '{"op":"append","value": 4e0 }'), 'list', { length: 4 }, '[1.0 , [2, 3] , "],",4e0]');
     await expectDone(await patch('list', { op: 'append', value: 5, limit: 3 }), 'list', { length: 3 }, '["],",4e0,5]');
     await expectDone(await patch('list', { op: 'append', value: 6, limit: 1 }), 'list', { length: 1 }, '[6]');
     await put('list', '[ ]');

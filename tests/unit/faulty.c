@@ -471,6 +471,28 @@ static int bulk_delete(void)
 	return rest_at("POST", "/bulk/delete", "[\"one\",\"two\"]", "application/json");
 }
 
+static int patch(const char *uri, const char *type, const char *body)
+{
+	return ask(&(struct ask){ .method = "PATCH", .uri = uri, .authorization = bearer(api_key), .type = type,
+				  .body = body, .n = strlen(body) });
+}
+
+static int patch_by_merge(void)
+{
+	return patch("/kv/one", "application/merge-patch+json", "{\"b\":{\"c\":2},\"a\":null}");
+}
+
+static int patch_by_op(void)
+{
+	return patch("/kv/one", "application/vnd.tmakv.op+json", "{\"op\":\"append\",\"value\":2,\"limit\":5}");
+}
+
+static int patch_rank(void)
+{
+	return patch("/kv/one", "application/vnd.tmakv.op+json",
+		     "{\"op\":\"rank\",\"entry\":{\"i\":1,\"s\":2},\"by\":\"s\",\"id\":\"i\"}");
+}
+
 /* ---- deeds: projects ---- */
 
 static char doomed[64];
@@ -671,6 +693,10 @@ const struct deed faulty_deeds[] = {
 	{ "put with metadata and a time to live", NULL, put_form, NULL, 200, true, { { "one", "old", "new" } } },
 	{ "delete", NULL, delete_one_key, NULL, 200, true, { { "one", "old", NULL } } },
 	{ "delete large", NULL, delete_large, collect_rest, 200, true, { { "large", "large a", NULL } } },
+	{ "merge patch", NULL, patch_by_merge, NULL, 200, true,
+	  { { "list", "{\"a\":1,\"b\":{\"d\":1}}", "{\"b\":{\"d\":1,\"c\":2}}" } } },
+	{ "append", NULL, patch_by_op, NULL, 200, true, { { "list", "[1]", "[1,2]" } } },
+	{ "rank", NULL, patch_rank, NULL, 200, true, { { "list", "[{\"i\":1,\"s\":1}]", "[{\"i\":1,\"s\":2}]" } } },
 	{ "bulk put", NULL, bulk_put, NULL, 200, true, { { "one", "old", "new" }, { "two", "old", "new" } } },
 	{ "bulk delete", NULL, bulk_delete, NULL, 200, true, { { "one", "old", NULL }, { "two", "old", NULL } } },
 	{ "create a namespace", NULL, create_namespace, forget_another, 200, true, { NOTHING } },

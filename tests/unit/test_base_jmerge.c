@@ -96,7 +96,7 @@ static void what_is_not_named_comes_out_byte_for_byte(void **state)
 	(void)state;
 	expect(" { \"a\" : 1.50 , \"b\\u0020\" : [ 1 , 2e0 ] , \"c\" : { \"d\" : -0.0 , \"e\" : \"\\u00e9\\/\" } } ",
 	       "{\"c\":{\"x\":1E2}}",
-	       "{\"a\":1.50,\"b\\u0020\":[ 1 , 2e0 ],\"c\":{\"d\":-0.0,\"e\":\"\\u00e9\\/\",\"x\":1E2}}");
+	       "{\"a\" : 1.50 , \"b\\u0020\" : [ 1 , 2e0 ],\"c\":{\"d\" : -0.0 , \"e\" : \"\\u00e9\\/\",\"x\":1E2}}");
 }
 
 static void names_are_compared_as_what_they_say(void **state)

@@ -86,11 +86,32 @@ static void strings_are_read_with_their_escapes(void **state)
 	assert_true(str_eq(jraw_trim(STR_LIT(" \t\r\n1 \n")), STR_LIT("1")));
 }
 
+static void expect_elements(const char *inside, size_t max, size_t n, const char *left)
+{
+	const char *p = inside;
+
+	assert_int_equal(jraw_elements(&p, inside + strlen(inside), max), n);
+	assert_string_equal(p, left);
+}
+
+static void elements_are_counted_and_passed_over(void **state)
+{
+	(void)state;
+	expect_elements("", SIZE_MAX, 0, "");
+	expect_elements(" \n", SIZE_MAX, 0, "");
+	expect_elements("1", SIZE_MAX, 1, "");
+	expect_elements(" 1 , \",\" ,[2,3] ,{\"a\":[4,5]} ", SIZE_MAX, 4, "");
+	expect_elements("1,\"\\\",\\\\\",[[],{}],4", 2, 2, "[[],{}],4");
+	expect_elements("1,2", 0, 0, "1,2");
+	expect_elements("1,2", 2, 2, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parts_come_out_as_they_are_written),
 		cmocka_unit_test(a_member_is_found_by_its_name),
+		cmocka_unit_test(elements_are_counted_and_passed_over),
 		cmocka_unit_test(strings_are_read_with_their_escapes),
 	};
 
