@@ -294,6 +294,18 @@ kill_server() {
 	until_true has_ended "$old" || broken "the server process survived kill -9"
 }
 
+# is_replaced PID - whether there is a server process, and not that one.
+is_replaced() {
+	local pid
+	pid=$(server_pid) && [ -n "$pid" ] && [ "$pid" != "$1" ]
+}
+
+# pause FROM TO - a random time, milliseconds: for what happens to the server at any moment. No test waits so.
+pause() {
+	local ms=$(($1 + RANDOM % ($2 - $1)))
+	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+}
+
 # --- asking ---
 
 # ask METHOD PATH [CURL-ARGUMENTS...] - the path goes out as it is written here.

@@ -20,9 +20,24 @@
  */
 enum { PATIENCE_S = 30, HEAD_MAX = 4096, FRONT_BUFFER = 64 * 1024 };
 
+bool tokens_read(struct tokens *tokens, const char *path)
+{
+	FILE *file = path == NULL ? NULL : fopen(path, "r");
+
+	if (file == NULL)
+		return false;
+	while (tokens->n < TOKENS_MAX && fgets(tokens->at[tokens->n], TOKEN_MAX, file) != NULL) {
+		tokens->at[tokens->n][strcspn(tokens->at[tokens->n], "\n")] = '\0';
+		tokens->n++;
+	}
+	fclose(file);
+	return tokens->n != 0;
+}
+
 void client_init(struct client *client, const char *socket)
 {
 	client->socket = socket;
+	client->headers = "";
 	client->fd = -1;
 	client->n = 0;
 }
@@ -115,7 +130,8 @@ static bool receive(struct client *client, struct answer *answer)
 	n_head = (size_t)(end + 4 - client->buf);
 	if (sscanf(client->buf, "HTTP/1.1 %d", &answer->status) != 1)
 		return false;
-	answer->n_body = header_number(client->buf, "Content-Length");
+	/* 304 may tell a length, and has no body all the same. */
+	answer->n_body = answer->status == 304 ? 0 : header_number(client->buf, "Content-Length");
 	answer->version = header_number(client->buf, "ETag");
 	answer->writes = header_number(client->buf, "X-KV-Writes");
 	connection = header(client->buf, "Connection");
@@ -136,8 +152,8 @@ static bool send_request(struct client *client, const char *method, const char *
 {
 	char head[HEAD_MAX];
 	int n_head = snprintf(head, sizeof head,
-			      "%s %s HTTP/1.1\r\nHost: tmakv\r\nAuthorization: Bearer %s\r\nContent-Length: %zu\r\n\r\n",
-			      method, path, token, n);
+			      "%s %s HTTP/1.1\r\nHost: tmakv\r\nAuthorization: Bearer %s\r\nContent-Length: %zu\r\n%s\r\n",
+			      method, path, token, n, client->headers);
 
 	return n_head > 0 && (size_t)n_head < sizeof head && client_connect(client) &&
 	       send_all(client->fd, head, (size_t)n_head) && (n == 0 || send_all(client->fd, body, n));

@@ -10,10 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ANSWER_MAX = 1 << 20 };
+enum { ANSWER_MAX = 1 << 20, TOKENS_MAX = 8, TOKEN_MAX = 2048 };
+
+/* What clients may ask with: lines of a file, which keeps them out of command lines. */
+struct tokens {
+	char at[TOKENS_MAX][TOKEN_MAX];
+	unsigned n;
+};
+
+/* tokens_read - false when there is none in the file PATH (NULL: none). */
+bool tokens_read(struct tokens *tokens, const char *path);
 
 struct client {
 	const char *socket;		/* the front server's Unix socket */
+	const char *headers;		/* lines that every request has besides, each with its CRLF; client_init(): "" */
 	int fd;				/* -1: not connected */
 	size_t n;			/* bytes in BUF */
 	char buf[ANSWER_MAX];

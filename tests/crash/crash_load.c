@@ -28,8 +28,6 @@
 #include "event.h"
 
 enum {
-	TOKENS_MAX = 8,
-	TOKEN_MAX = 2048,
 	FLIP_KEYS = 12,			/* keys that one writer puts, deletes, and somebody lists */
 	SHARED_KEYS = 4,		/* keys that several put and delete */
 	LONG_TTL_S = 3600, SHORT_TTL_S = 2,
@@ -51,8 +49,7 @@ struct load {
 	const char *socket;
 	const char *directory;
 	const char *rest;			/* the path of the project's namespace */
-	char tokens[TOKENS_MAX][TOKEN_MAX];
-	unsigned n_tokens;
+	struct tokens tokens;
 	unsigned pause_us;
 	_Atomic bool stop;
 	_Atomic unsigned broke_off;		/* answers that ended half way, and were asked for again */
@@ -131,7 +128,7 @@ static void ask(struct thread *t, const char *token, const char *path, const cha
 /* Half of the threads are the project's own server, the others its users. */
 static const char *token_of(const struct thread *t)
 {
-	return t->load->tokens[t->writer % t->load->n_tokens];
+	return t->load->tokens.at[t->writer % t->load->tokens.n];
 }
 
 static void put(struct thread *t, const char *key, uint32_t ttl_s)
@@ -144,7 +141,7 @@ static void put(struct thread *t, const char *key, uint32_t ttl_s)
 	if (ttl_s != 0)
 		snprintf(path + n, sizeof path - (size_t)n, "?expirationTtl=%u", ttl_s);
 	/* A time to live is for servers. */
-	ask(t, ttl_s != 0 ? t->load->tokens[0] : token_of(t), path, body, value_make(event.value, body), &event);
+	ask(t, ttl_s != 0 ? t->load->tokens.at[0] : token_of(t), path, body, value_make(event.value, body), &event);
 }
 
 static void get_or_delete(struct thread *t, enum what what, const char *key)
@@ -251,7 +248,7 @@ static void ask_bulk(struct thread *t, const char *method, const char *what, con
 	uint64_t start_us = wall_us();
 
 	snprintf(path, sizeof path, "%s/%s", t->load->rest, what);
-	client_ask(&t->client, method, path, t->load->tokens[0], body, n, &answer);
+	client_ask(&t->client, method, path, t->load->tokens.at[0], body, n, &answer);
 	snprintf(done, sizeof done, "\"successful_key_count\":%zu,", n_items);
 	if (answer.status == 200 && strstr(answer.body, done) == NULL)
 		answer.status = STATUS_NOT_ALL;
@@ -596,20 +593,6 @@ static bool run(struct load *l, const struct kind *first, size_t n_kinds, unsign
 
 /* --- the program --- */
 
-static bool tokens_read(struct load *l, const char *path)
-{
-	FILE *file = path == NULL ? NULL : fopen(path, "r");
-
-	if (file == NULL)
-		return false;
-	while (l->n_tokens < TOKENS_MAX && fgets(l->tokens[l->n_tokens], TOKEN_MAX, file) != NULL) {
-		l->tokens[l->n_tokens][strcspn(l->tokens[l->n_tokens], "\n")] = '\0';
-		l->n_tokens++;
-	}
-	fclose(file);
-	return l->n_tokens != 0;
-}
-
 int main(int argc, char **argv)
 {
 	const char *tokens = NULL;
@@ -631,7 +614,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (load.socket == NULL || load.directory == NULL || final == (seconds != 0) || final != (load.rest == NULL) ||
-	    !tokens_read(&load, tokens)) {
+	    !tokens_read(&load.tokens, tokens)) {
 		fprintf(stderr, "usage: crash_load -s SOCKET -t TOKENS -o DIRECTORY (-b PATH -d SECONDS [-p PAUSE_US] | -f)\n");
 		return 64;
 	}

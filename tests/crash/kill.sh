@@ -24,22 +24,24 @@
 #   TMAKV_CRASH_LOG_MB   log sizes for the figures (default "1 4 16 32 64")
 #   TMAKV_CRASH_SEED     which moments and losses (default: others each time)
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/power.sh"
 export LC_ALL=C	# EPOCHREALTIME with a point in it
 
 kills=${TMAKV_CRASH_KILLS:-12}
 cuts=${TMAKV_CRASH_CUTS:-12}
 cut_ops=${TMAKV_CRASH_CUT_OPS:-1200}
 sync_ms=${TMAKV_CRASH_SYNC_MS:-4}
+# shellcheck disable=SC2034 # power.sh's
+disk_more=${TMAKV_CRASH_DISK:-}
 gap_ms=${TMAKV_CRASH_GAP_MS:-1000}
 seed=${TMAKV_CRASH_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 recovery_mb=${TMAKV_CRASH_LOG_MB:-1 4 16 32 64}
 runs=${TMAKV_CRASH_RUNS:-kills first young cuts restarts supervisor}
 tools=$top_builddir/tests/crash
-disk=$tools/disk.so
 load_s=$(((kills + cuts) * 5 + 120))	# the load ends by itself, should this script not be there to end it
-load_pid='' events='' n_images=0 disk_state='' n_disks=0
+load_pid='' events='' n_images=0
 
-for file in crash_load crash_check crash_audit disk.so; do
+for file in crash_load crash_check crash_audit; do
 	[ -e "$tools/$file" ] || broken "$tools/$file is not built"
 done
 
@@ -89,17 +91,6 @@ judge() {
 
 mark() {
 	printf '%s %s\n' "${EPOCHREALTIME/./}" "$1" >>"$events/marks"
-}
-
-# pause FROM TO - a random time, milliseconds.
-pause() {
-	local ms=$(($1 + RANDOM % ($2 - $1)))
-	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
-}
-
-is_replaced() {
-	local pid
-	pid=$(server_pid) && [ -n "$pid" ] && [ "$pid" != "$1" ]
 }
 
 # kill_now - the server process, whatever it is doing; a new one has been started when this returns.
@@ -168,40 +159,6 @@ run_kills() {
 	judge -g "$gap_ms"
 }
 
-# disk_make [SETTING=VALUE...] - the next servers' data lie on a disk that can lose its power: settings of disk.h.
-disk_make() {
-	n_disks=$((n_disks + 1))
-	disk_state=$work/disk.$n_disks
-	mkdir -p "$disk_state" "$work/data"
-	chmod 700 "$work/data"
-	touch "$disk_state/calm"
-	# shellcheck disable=SC2034 # goes before tmakvd
-	WRAP="env LD_PRELOAD=$disk DISK_DIR=$work/data DISK_STATE=$disk_state DISK_SEED=$((seed + n_disks)) $* ${TMAKV_CRASH_DISK:-}"
-}
-
-count_cuts() {
-	local n
-	n=$(cat "$disk_state/cuts" 2>/dev/null | wc -l)
-	printf %s "$n"
-}
-
-# cut_often N - the disk does it; back when the server that follows the last one serves.
-cut_often() {
-	local n=0 before end=$((SECONDS + wait_s))
-	rm "$disk_state/calm"
-	while [ "$n" -lt "$1" ]; do
-		sleep 0.05
-		has_ended "$tmakvd_pid" && fail "the supervisor gave up"
-		before=$n
-		n=$(count_cuts)
-		[ "$n" = "$before" ] || end=$((SECONDS + wait_s))
-		[ $SECONDS -lt $end ] || fail "no cut for $wait_s s, after $n (seed $seed)"
-	done
-	touch "$disk_state/calm"
-	until_true server_answers || fail "no server after the last cut (seed $seed)"
-	cut -d ' ' -f 1,2 "$disk_state/cuts" >>"$events/marks"
-}
-
 run_cuts() {
 	it "loses nothing to $cuts power cuts (seed $seed)"
 	disk_make DISK_CUT="$cut_ops" DISK_SYNC_MS="$sync_ms"
@@ -209,6 +166,7 @@ run_cuts() {
 	# Writers wait most of the time, so there is room for more reads of what is not synced yet.
 	load_begin cuts -p 2000
 	cut_often "$cuts"
+	cut -d ' ' -f 1,2 "$disk_state/cuts" >>"$events/marks"
 	judge -g 0
 	unset WRAP
 }
