@@ -71,7 +71,7 @@ static bool reaper_sleep(struct registry *registry, long ms)
 	struct timespec until;
 	bool stop;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += ms % 1000 * 1000000;
 	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
@@ -155,8 +155,14 @@ static void *reaper_run(void *arg)
 
 bool reaper_start(struct registry *registry)
 {
+	pthread_condattr_t attr;
+
+	/* A wall clock that is set back must not make a short sleep a long one. */
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&registry->reap_wake, &attr);
+	pthread_condattr_destroy(&attr);
 	pthread_mutex_init(&registry->reap_lock, NULL);
-	pthread_cond_init(&registry->reap_wake, NULL);
 	registry->reap_due = true;	/* look once for what an earlier run left */
 	registry->reaper_runs = pthread_create(&registry->reaper, NULL, reaper_run, registry) == 0;
 	return registry->reaper_runs;
