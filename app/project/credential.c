@@ -112,10 +112,11 @@ static bool owner_exists(struct registry *registry, uint32_t number)
 	return true;
 }
 
-enum rc credential_create(struct registry *registry, uint32_t number, struct str name,
-			  enum key_right right, struct credential *out, char secret[CREDENTIAL_LEN + 1])
+enum rc credential_create_until(struct registry *registry, uint32_t number, struct str name,
+				enum key_right right, int64_t expires_at, struct credential *out,
+				char secret[CREDENTIAL_LEN + 1])
 {
-	struct credential_row row = { .credential.right = right };
+	struct credential_row row = { .credential = { .right = right, .expires_at = expires_at } };
 	uint8_t id[8];
 	enum rc rc = RC_KEY_NOT_FOUND;
 
@@ -137,6 +138,12 @@ enum rc credential_create(struct registry *registry, uint32_t number, struct str
 	}
 	pthread_mutex_unlock(&registry->change);
 	return rc;
+}
+
+enum rc credential_create(struct registry *registry, uint32_t number, struct str name,
+			  enum key_right right, struct credential *out, char secret[CREDENTIAL_LEN + 1])
+{
+	return credential_create_until(registry, number, name, right, 0, out, secret);
 }
 
 /* The position of the key ID of project NUMBER; n_credentials when there is none. Under change. */
@@ -182,4 +189,87 @@ enum rc credential_revoke(struct registry *registry, uint32_t number, struct str
 	}
 	pthread_mutex_unlock(&registry->change);
 	return rc;
+}
+
+/* --- the last uses --- */
+
+/* Rows whose last use is not durable: their positions, which stay under registry->change, and their new records. */
+enum { USES_SLICE = 64 };
+
+struct uses {
+	struct registry *registry;
+	size_t at[USES_SLICE];
+	int64_t used_at[USES_SLICE];
+	struct str records[USES_SLICE];
+	size_t n;
+};
+
+static enum rc uses_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	const struct uses *uses = arg;
+	/* A stop must not wait for space for this. */
+	enum rc rc = store_txn_is_full(txn) ? RC_STORAGE_FULL : RC_OK;
+
+	(void)op;
+	for (size_t i = 0; i < uses->n && rc == RC_OK; i++)
+		rc = store_txn_put(txn, STORE_CREDENTIALS,
+				   str_make(uses->registry->credentials[uses->at[i]].digest, SHA256_SIZE), uses->records[i]);
+	return rc;
+}
+
+/* The next ones from position *FROM on. Only a thread that has registry->change moves rows, so no lock is needed. */
+static void choose(struct uses *uses, size_t *from, struct arena *arena)
+{
+	struct registry *registry = uses->registry;
+
+	for (uses->n = 0; *from < registry->n_credentials && uses->n < USES_SLICE; ++*from) {
+		struct credential_row *row = &registry->credentials[*from];
+		struct credential credential = row->credential;
+
+		credential.last_used_at = atomic_load_explicit(&row->used_at, memory_order_relaxed);
+		if (credential.last_used_at == row->credential.last_used_at)
+			continue;
+		uses->at[uses->n] = *from;
+		uses->used_at[uses->n] = credential.last_used_at;
+		uses->records[uses->n] = credential_to_json(&credential, arena);
+		if (uses->records[uses->n].p == NULL)
+			return;
+		uses->n++;
+	}
+}
+
+/* They are durable now, and remembered as such. */
+static void note_saved(const struct uses *uses)
+{
+	struct registry *registry = uses->registry;
+
+	pthread_rwlock_wrlock(&registry->lock);
+	for (size_t i = 0; i < uses->n; i++)
+		registry->credentials[uses->at[i]].credential.last_used_at = uses->used_at[i];
+	pthread_rwlock_unlock(&registry->lock);
+}
+
+void credential_save_uses(struct registry *registry)
+{
+	struct arena *arena = arena_new(CHANGE_ARENA);
+	struct uses uses = { .registry = registry };
+	struct commit_op op;
+	enum rc rc = RC_OK;
+	size_t from = 0;
+
+	if (arena == NULL)
+		return;
+	pthread_mutex_lock(&registry->change);
+	do {
+		arena_reset(arena);
+		choose(&uses, &from, arena);
+		if (uses.n != 0) {
+			commit_op_init(&op, uses_apply, &uses, CHANGE_COST * USES_SLICE, STR_LIT(""));
+			rc = commit_run(registry->store, &op);
+		}
+		if (uses.n != 0 && rc == RC_OK)
+			note_saved(&uses);
+	} while (rc == RC_OK && uses.n != 0);
+	pthread_mutex_unlock(&registry->change);
+	arena_free(arena);
 }

@@ -22,7 +22,8 @@ struct project_box {
 
 struct credential_row {
 	uint8_t digest[SHA256_SIZE];	/* SHA-256 of the API key */
-	struct credential credential;
+	struct credential credential;	/* as it is stored */
+	_Atomic int64_t used_at;	/* set under a read lock; durable when tended */
 };
 
 /*
@@ -41,7 +42,16 @@ struct registry {
 	size_t n_credentials;
 	uint32_t *index;		/* of credentials by digest: position + 1, 0 = free */
 	size_t index_size;		/* a power of two */
-	_Atomic bool has_marks;
+
+	/* marks.c: open addressing; a user of 0 is a free place */
+	pthread_rwlock_t marks_lock;
+	struct mark *marks;
+	size_t marks_size;		/* a power of two, or 0 */
+	size_t marks_from;		/* where the sweep goes on */
+	_Atomic size_t n_marks;
+	uint64_t marks_mix;		/* random: nobody chooses where a user goes */
+
+	int64_t uses_due_at, marks_due_at;	/* registry_tend()'s */
 
 	pthread_mutex_t change;
 
@@ -76,6 +86,19 @@ struct str project_to_json(const struct project *project, const struct project *
 			   struct arena *arena);
 bool credential_from_json(struct str json, struct credential *credential);
 struct str credential_to_json(const struct credential *credential, struct arena *arena);
+
+/* project.c: change a copy of the project ANY by EDIT, and put it in its place. */
+enum rc project_edit(struct registry *registry, struct str any,
+		     enum rc (*edit)(struct registry *, struct project *, const void *), const void *arg) MUST_USE;
+
+/* marks.c: a row of STORE_MARKS, while loading; and those that are too old, or of no project */
+enum rc marks_load(struct registry *registry, struct str key, struct str value) MUST_USE;
+bool marks_sweep(struct registry *registry, int64_t now);	/* whether it should go on soon */
+bool marks_start(struct registry *registry);
+void marks_clear(struct registry *registry);
+
+/* credential.c: the last uses that are not durable yet */
+void credential_save_uses(struct registry *registry);
 
 /* reap.c: the data of deleted projects is taken away in the background */
 #define REAP_PREFIX "deleted:"

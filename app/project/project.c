@@ -118,9 +118,8 @@ enum rc project_create_titled(struct registry *registry, struct str title, const
 	return create(registry, project_title_set, title, NULL, 0, out);
 }
 
-/* Change a copy of the project ANY by EDIT, and put it in its place. */
-static enum rc project_edit(struct registry *registry, struct str any,
-			    enum rc (*edit)(struct registry *, struct project *, const void *), const void *arg)
+enum rc project_edit(struct registry *registry, struct str any,
+		     enum rc (*edit)(struct registry *, struct project *, const void *), const void *arg)
 {
 	const struct project *old;
 	struct project project;
@@ -171,6 +170,18 @@ static enum rc edit_state(struct registry *registry, struct project *project, co
 enum rc project_set_state(struct registry *registry, struct str any, enum project_state state)
 {
 	return project_edit(registry, any, edit_state, &state);
+}
+
+static enum rc edit_keys(struct registry *registry, struct project *project, const void *arg)
+{
+	(void)registry;
+	project->keys = *(const struct project_keys *)arg;
+	return RC_OK;
+}
+
+enum rc project_set_keys(struct registry *registry, struct str any, const struct project_keys *keys)
+{
+	return project_edit(registry, any, edit_keys, keys);
 }
 
 /* LIMIT as it is asked for: from MIN to MAX, PRESET, or left alone. False when it can be none of these. */

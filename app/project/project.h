@@ -26,6 +26,15 @@ enum { PROJECT_BOTS_MAX = 8, PROJECT_NAME_MAX = 64, PROJECT_TITLE_MAX = 512, PRO
 
 enum project_state { PROJECT_ACTIVE, PROJECT_DISABLED };
 
+/*
+ * Which signing keys count for a project, by moments in seconds since 1970. All 0: those of all projects, as ever.
+ * Else its own keys sign in OWN_FROM <= now, < OWN_UNTIL if that is not 0; and those of all projects still count,
+ * though they sign no more, until SHARED_UNTIL.
+ */
+struct project_keys {
+	int64_t own_from, own_until, shared_until;
+};
+
 struct project {
 	uint32_t number;		/* first part of its keys; never used again */
 	uint64_t generation;		/* raised by every change */
@@ -43,6 +52,7 @@ struct project {
 	int64_t min_ttl_s;
 	const struct rules *rules;	/* what its users may do; NULL: everything. See project_set_rules() */
 	int64_t not_before;		/* tokens and initData of before this moment are refused; 0 = none */
+	struct project_keys keys;
 };
 
 enum key_right { KEY_READ, KEY_READ_WRITE };
@@ -58,6 +68,7 @@ struct credential {
 	enum key_right right;
 	int64_t created_at;
 	int64_t expires_at;		/* 0 = never */
+	int64_t last_used_at;		/* 0 = never */
 };
 
 /* Every API key begins so; behind it 32 random bytes in base64url. */
@@ -86,8 +97,26 @@ bool project_is_called(const struct project *project, struct str any);
 enum rc registry_credential(struct registry *registry, struct str api_key, int64_t now,
 			    struct credential *out) MUST_USE;
 
-/* registry_not_before - the user's own revocation mark, seconds since 1970; 0 = none. */
+/*
+ * registry_not_before - the user's own revocation mark, seconds since 1970; 0 = none. From memory: no token and no
+ * initData of before it counts.
+ */
 int64_t registry_not_before(struct registry *registry, uint32_t project, uint64_t telegram_id);
+
+/* registry_each_mark - the marks of a project's users, in no order; what CALL is handed is valid inside it only. */
+struct mark {
+	uint32_t project;
+	uint64_t user;
+	int64_t not_before;
+};
+void registry_each_mark(struct registry *registry, uint32_t project,
+			void (*call)(const struct mark *, void *arg), void *arg);
+
+/*
+ * registry_tend - what is due by NOW in the background: marks that are older than anything they could refuse go, and
+ * the last uses of API keys become durable, with ALL even those of a moment ago. Blocks; one thread at a time.
+ */
+void registry_tend(struct registry *registry, int64_t now, bool all);
 
 /*
  * Changes, from the control socket: they block until they are durable.
@@ -136,16 +165,54 @@ enum rc project_set_limits(struct registry *registry, struct str any, const stru
  */
 enum rc project_set_rules(struct registry *registry, struct str any, const struct rules *rules) MUST_USE;
 
+/* project_set_keys - see struct project_keys. For auth/, whose keys these are. */
+enum rc project_set_keys(struct registry *registry, struct str any, const struct project_keys *keys) MUST_USE;
+
+/*
+ * project_revoke - what the user (0: every user) of a project got before NOT_BEFORE is refused from the next request
+ * on. A mark only moves on. RC_KEY_NOT_FOUND, RC_STORAGE_FULL, RC_STORE, RC_NO_MEMORY.
+ */
+enum rc project_revoke(struct registry *registry, struct str any, uint64_t telegram_id, int64_t not_before) MUST_USE;
+
+/*
+ * Bots of a project, as they are from the next request on. What is in the way is said in *WHY.
+ * project_add_bots - all N of BOTS, or none; a bot that is there already gets a second secret, or its first. *ID is the
+ * one that is in the way.
+ * project_retire_secret - of the two secrets of a bot the older one goes.
+ * project_remove_bot - the bot and its secrets.
+ * RC_BAD_REQUEST with *WHY; RC_KEY_NOT_FOUND: no such project, or with *WHY no such bot.
+ */
+enum bots_reason {
+	BOTS_OK,
+	BOTS_FULL,		/* PROJECT_BOTS_MAX */
+	BOTS_SECRETS_FULL,	/* BOT_SECRETS_MAX */
+	BOTS_SAME_SECRET,
+	BOTS_HAS_SECRET,	/* it is checked by its token: it cannot be by its id alone, too */
+	BOTS_SAME_BOT,		/* by its id alone, a second time */
+	BOTS_ONE_SECRET,	/* nothing to retire */
+	BOTS_UNKNOWN
+};
+enum rc project_add_bots(struct registry *registry, struct str any, const struct bot *bots, size_t n,
+			 enum bots_reason *why, uint64_t *id) MUST_USE;
+enum rc project_retire_secret(struct registry *registry, struct str any, uint64_t bot, enum bots_reason *why) MUST_USE;
+enum rc project_remove_bot(struct registry *registry, struct str any, uint64_t bot, enum bots_reason *why) MUST_USE;
+
+/* bots_add - the rule of project_add_bots() for a list that is being made: BOTS has room for PROJECT_BOTS_MAX. */
+enum bots_reason bots_add(struct bot *bots, size_t *n, const struct bot *bot);
+
 /* project_delete - the project, its API keys and all its data. Unknown from then on; its number is never used again. */
 enum rc project_delete(struct registry *registry, struct str any) MUST_USE;
 
 /*
  * credential_create - a key of the project with this number, or of CREDENTIAL_ADMIN. *SECRET (CREDENTIAL_LEN
- * bytes and a NUL) is its text: it is nowhere else.
+ * bytes and a NUL) is its text: it is nowhere else. The second one is refused from EXPIRES_AT on (0: never).
  */
 enum rc credential_create(struct registry *registry, uint32_t project, struct str name,
 			  enum key_right right, struct credential *out,
 			  char secret[CREDENTIAL_LEN + 1]) MUST_USE;
+enum rc credential_create_until(struct registry *registry, uint32_t project, struct str name,
+				enum key_right right, int64_t expires_at, struct credential *out,
+				char secret[CREDENTIAL_LEN + 1]) MUST_USE;
 enum rc credential_revoke(struct registry *registry, uint32_t project, struct str id) MUST_USE;
 
 /* Walks: CALL gets each in the order they were created; what it is handed is valid inside it only. */

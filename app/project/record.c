@@ -40,6 +40,9 @@ static const struct limit {
 	{ "value_limit",     offsetof(struct project, value_limit) },
 	{ "min_ttl_s",       offsetof(struct project, min_ttl_s) },
 	{ "not_before",      offsetof(struct project, not_before) },
+	{ "own_keys_from",     offsetof(struct project, keys.own_from) },
+	{ "own_keys_until",    offsetof(struct project, keys.own_until) },
+	{ "shared_keys_until", offsetof(struct project, keys.shared_until) },
 };
 enum { N_LIMITS = sizeof limits / sizeof limits[0] };
 
@@ -217,6 +220,8 @@ static bool credential_fill(json_object *doc, struct credential *credential)
 	    !jdoc_i64(doc, "created_at", &credential->created_at) ||
 	    !jdoc_i64(doc, "expires_at", &credential->expires_at))
 		return false;
+	if (jdoc_has(doc, "last_used_at") && !jdoc_i64(doc, "last_used_at", &credential->last_used_at))
+		return false;
 	credential->project = (uint32_t)project;
 	credential->right = str_eq(right, STR_LIT("read-write")) ? KEY_READ_WRITE : KEY_READ;
 	return true;
@@ -244,7 +249,8 @@ struct str credential_to_json(const struct credential *credential, struct arena 
 	       jdoc_add_i64(doc, "project", credential->project) &&
 	       jdoc_add_str(doc, "right", right) &&
 	       jdoc_add_i64(doc, "created_at", credential->created_at) &&
-	       jdoc_add_i64(doc, "expires_at", credential->expires_at);
+	       jdoc_add_i64(doc, "expires_at", credential->expires_at) &&
+	       (credential->last_used_at == 0 || jdoc_add_i64(doc, "last_used_at", credential->last_used_at));
 	text = good ? jdoc_text(doc, arena) : str_make(NULL, 0);
 	json_object_put(doc);
 	return text;

@@ -214,25 +214,32 @@ enum rc registry_index(struct registry *registry)
 	return RC_OK;
 }
 
-static const struct credential *digest_find(const struct registry *registry, const uint8_t *digest)
+static struct credential_row *digest_find(const struct registry *registry, const uint8_t *digest)
 {
 	if (registry->index_size == 0)
 		return NULL;
 	for (size_t at = index_home(registry, digest); registry->index[at] != 0;
 	     at = (at + 1) & (registry->index_size - 1)) {
-		const struct credential_row *row = &registry->credentials[registry->index[at] - 1];
+		struct credential_row *row = &registry->credentials[registry->index[at] - 1];
 
 		if (CRYPTO_memcmp(row->digest, digest, SHA256_SIZE) == 0)
-			return &row->credential;
+			return row;
 	}
 	return NULL;
+}
+
+/* Several threads may note the same second; one store in it is enough. */
+static void note_use(struct credential_row *row, int64_t now)
+{
+	if (atomic_load_explicit(&row->used_at, memory_order_relaxed) != now)
+		atomic_store_explicit(&row->used_at, now, memory_order_relaxed);
 }
 
 enum rc registry_credential(struct registry *registry, struct str api_key, int64_t now,
 			    struct credential *out)
 {
 	uint8_t digest[SHA256_SIZE];
-	const struct credential *found;
+	struct credential_row *found;
 	bool good;
 
 	if (api_key.n != CREDENTIAL_LEN)
@@ -242,9 +249,11 @@ enum rc registry_credential(struct registry *registry, struct str api_key, int64
 		return RC_NO_MEMORY;
 	pthread_rwlock_rdlock(&registry->lock);
 	found = digest_find(registry, digest);
-	good = found != NULL && (found->expires_at == 0 || now < found->expires_at);
-	if (good)
-		*out = *found;
+	good = found != NULL && (found->credential.expires_at == 0 || now < found->credential.expires_at);
+	if (good) {
+		note_use(found, now);
+		*out = found->credential;
+	}
 	pthread_rwlock_unlock(&registry->lock);
 	return good ? RC_OK : RC_INVALID_TOKEN;
 }
@@ -253,9 +262,13 @@ void registry_each_credential(struct registry *registry, uint32_t project,
 			      void (*call)(const struct credential *, void *arg), void *arg)
 {
 	pthread_rwlock_rdlock(&registry->lock);
-	for (size_t i = 0; i < registry->n_credentials; i++)
-		if (registry->credentials[i].credential.project == project)
-			call(&registry->credentials[i].credential, arg);
+	for (size_t i = 0; i < registry->n_credentials; i++) {
+		struct credential credential = registry->credentials[i].credential;
+
+		credential.last_used_at = atomic_load_explicit(&registry->credentials[i].used_at, memory_order_relaxed);
+		if (credential.project == project)
+			call(&credential, arg);
+	}
 	pthread_rwlock_unlock(&registry->lock);
 }
 
@@ -275,25 +288,6 @@ enum rc registry_usage(struct registry *registry, uint32_t project, uint64_t *ke
 	*keys = rc == RC_OK ? store_get_u64(row) : 0;
 	*bytes = rc == RC_OK ? store_get_u64(row + 8) : 0;
 	return RC_OK;
-}
-
-int64_t registry_not_before(struct registry *registry, uint32_t project, uint64_t telegram_id)
-{
-	char key[12], row[8];
-	size_t n;
-
-	if (!atomic_load_explicit(&registry->has_marks, memory_order_relaxed))
-		return 0;
-	store_put_u32(key, project);
-	store_put_u64(key + 4, telegram_id);
-	switch (store_get(registry->store, STORE_MARKS, str_make(key, sizeof key), row, sizeof row, &n)) {
-	case RC_OK:
-		return (int64_t)store_get_u64(row);
-	case RC_KEY_NOT_FOUND:
-		return 0;
-	default:
-		return INT64_MAX;	/* not known: then nothing is valid */
-	}
 }
 
 /* ---- loading ---- */
@@ -317,26 +311,19 @@ static enum rc load_project(struct registry *registry, struct str key, struct st
 
 static enum rc load_credential(struct registry *registry, struct str key, struct str value)
 {
-	struct credential_row row, *more;
+	struct credential_row row = { .used_at = 0 }, *more;
 
 	if (key.n != SHA256_SIZE || !credential_from_json(value, &row.credential)) {
 		LOG_ERROR("the record of an API key cannot be read");
 		return RC_INTERNAL;
 	}
 	memcpy(row.digest, key.p, SHA256_SIZE);
+	atomic_init(&row.used_at, row.credential.last_used_at);
 	more = realloc(registry->credentials, (registry->n_credentials + 1) * sizeof *more);
 	if (more == NULL)
 		return RC_NO_MEMORY;
 	registry->credentials = more;
 	more[registry->n_credentials++] = row;
-	return RC_OK;
-}
-
-static enum rc load_mark(struct registry *registry, struct str key, struct str value)
-{
-	(void)key;
-	(void)value;
-	atomic_store(&registry->has_marks, true);
 	return RC_OK;
 }
 
@@ -381,7 +368,7 @@ static enum rc load_all(struct registry *registry)
 	if (rc == RC_OK)
 		rc = load_table(registry, STORE_CREDENTIALS, chunk, load_credential);
 	if (rc == RC_OK)
-		rc = load_table(registry, STORE_MARKS, chunk, load_mark);
+		rc = load_table(registry, STORE_MARKS, chunk, marks_load);
 	free(chunk);
 	if (rc != RC_OK)
 		return rc;
@@ -407,7 +394,7 @@ enum rc registry_open(struct registry **out, struct store *store, const struct c
 	};
 	pthread_rwlock_init(&registry->lock, NULL);
 	pthread_mutex_init(&registry->change, NULL);
-	rc = load_account(registry);
+	rc = marks_start(registry) ? load_account(registry) : RC_INTERNAL;
 	if (rc == RC_OK)
 		rc = load_all(registry);
 	if (rc == RC_OK && !reaper_start(registry))
@@ -418,6 +405,27 @@ enum rc registry_open(struct registry **out, struct store *store, const struct c
 	}
 	*out = registry;
 	return RC_OK;
+}
+
+/* ---- in the background ---- */
+
+enum { USES_SAVE_S = 300, MARKS_SWEEP_S = 3600 };
+
+/* Whether what is due at *AT, and every S seconds, is due; a clock that was set back must not put it off. */
+static bool is_due(int64_t *at, int64_t now, int64_t s)
+{
+	if (now < *at && *at - now <= s)
+		return false;
+	*at = now + s;
+	return true;
+}
+
+void registry_tend(struct registry *registry, int64_t now, bool all)
+{
+	if (is_due(&registry->uses_due_at, now, USES_SAVE_S) || all)
+		credential_save_uses(registry);
+	if (is_due(&registry->marks_due_at, now, MARKS_SWEEP_S) && marks_sweep(registry, now))
+		registry->marks_due_at = now;
 }
 
 const char *registry_account(const struct registry *registry)
@@ -436,6 +444,7 @@ void registry_close(struct registry *registry)
 	free(registry->projects);
 	free(registry->credentials);
 	free(registry->index);
+	marks_clear(registry);
 	pthread_rwlock_destroy(&registry->lock);
 	pthread_mutex_destroy(&registry->change);
 	free(registry);

@@ -29,7 +29,7 @@ bool house_restart(struct house *house);
 /* A row straight into the store. */
 bool house_put(struct house *house, enum store_table table, struct str key, struct str value);
 
-/* The user's (0: nobody's) revocation mark, and a member of the project's record; the latter reopens. */
+/* The user's revocation mark, and a member of the project's record; the latter reopens. */
 bool house_mark(struct house *house, uint32_t project, uint64_t user, int64_t not_before);
 bool house_edit_project(struct house *house, uint32_t project, const char *member, int64_t value);
 
