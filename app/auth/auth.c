@@ -1,99 +1,19 @@
 /*
  * auth.c - opening and closing the room, and the judgements its ways in have in common.
  *
- * The signing keys are records of the store. The first start makes one; it may sign at
- * once, because nobody has fetched a set without it yet. Any thread, once open.
+ * Any thread, once open.
  */
 #include "config.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #include "auth/private.h"
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/log.h"
-#include "store/commit.h"
-#include "store/store.h"
 
-enum {
-	RECORD_ARENA = 64 * 1024,
-	/* Answers to validate are of use for a minute only, so fewer of them are kept than of tokens. */
-	TOKENS_PER_ANSWER = 4
-};
-
-/* --- signing keys --- */
-
-/* One row of the store; both strings are its. */
-static enum rc add_stored_key(struct key_set *keys, struct str kid, struct str record)
-{
-	if (key_read(keys, record) == RC_OK && key_set_find(keys, kid) != NULL)
-		return RC_OK;
-	/* Going on without it would refuse good tokens, and sign with a key that others do not expect. */
-	LOG_ERROR("a signing key in the store cannot be read", LOG_U64("keys_before", key_set_count(keys)));
-	return RC_INTERNAL;
-}
-
-static enum rc read_keys(struct key_set *keys, struct store *store)
-{
-	void *chunk = malloc(STORE_SCAN_CHUNK);
-	struct store_scan scan;
-	struct str kid, record;
-	enum rc rc = RC_INTERNAL;
-
-	if (chunk == NULL)
-		return rc;
-	store_scan_init(&scan, store, STORE_SIGNING_KEYS, STR_LIT(""), chunk);
-	while ((rc = store_scan_next(&scan, &kid, &record)) == RC_OK)
-		if ((rc = add_stored_key(keys, kid, record)) != RC_OK)
-			break;
-	OPENSSL_cleanse(chunk, STORE_SCAN_CHUNK);
-	free(chunk);
-	return rc == RC_KEY_NOT_FOUND ? RC_OK : rc;
-}
-
-struct key_row {
-	struct str kid, record;
-};
-
-static enum rc put_key(struct store_txn *txn, struct commit_op *op, void *arg)
-{
-	const struct key_row *row = arg;
-
-	(void)op;
-	return store_txn_put(txn, STORE_SIGNING_KEYS, row->kid, row->record);
-}
-
-/* KEY into the store; back when it is durable. */
-static enum rc keep_key(struct store *store, const struct key *key)
-{
-	struct arena *arena = arena_new(RECORD_ARENA);
-	struct key_row row = { .kid = str_c(key->kid) };
-	struct commit_op op;
-	enum rc rc = RC_INTERNAL;
-
-	if (arena == NULL)
-		return rc;
-	row.record = key_write(key, arena);
-	if (row.record.p != NULL) {
-		commit_op_init(&op, put_key, &row, row.record.n, STR_LIT(""));
-		rc = commit_run(store, &op);
-		OPENSSL_cleanse((void *)(uintptr_t)row.record.p, row.record.n);
-	}
-	arena_free(arena);
-	return rc;
-}
-
-static enum rc make_key(struct key_set *keys, struct store *store)
-{
-	enum rc rc;
-
-	if ((rc = key_set_generate(keys, KEY_CURRENT, clock_wall_s())) != RC_OK ||
-	    (rc = keep_key(store, key_set_at(keys, key_set_count(keys) - 1))) != RC_OK)
-		return rc;
-	LOG_INFO("made a signing key", LOG_STR("kid", key_set_current(keys)->kid));
-	return RC_OK;
-}
+/* Answers to validate are of use for a minute only, so fewer of them are kept than of tokens. */
+enum { TOKENS_PER_ANSWER = 4 };
 
 /* --- opening --- */
 
@@ -104,11 +24,11 @@ static bool prepare(struct auth *auth, const struct conf *conf)
 	bool named = conf->issuer != NULL && conf->issuer[0] != '\0';
 
 	auth->issuer = named ? strdup(conf->issuer) : NULL;
-	auth->keys = key_set_new();
+	auth->key_life_s = conf->signing_key_life_s;
+	auth->token_life_s = conf->token_life_s;
 	auth->tokens = token_cache_new(entries);
 	auth->answers = validate_cache_new(entries / TOKENS_PER_ANSWER);
-	return (auth->issuer != NULL || !named) && auth->keys != NULL && auth->tokens != NULL &&
-		auth->answers != NULL;
+	return (auth->issuer != NULL || !named) && auth->tokens != NULL && auth->answers != NULL;
 }
 
 enum rc auth_open(struct auth **out, struct store *store, const struct conf *conf)
@@ -118,9 +38,7 @@ enum rc auth_open(struct auth **out, struct store *store, const struct conf *con
 
 	if (auth == NULL || !prepare(auth, conf))
 		goto out;
-	rc = read_keys(auth->keys, store);
-	if (rc == RC_OK && key_set_current(auth->keys) == NULL)
-		rc = make_key(auth->keys, store);
+	rc = keyring_open(&auth->ring, store, conf->token_life_s, clock_wall_s());
 out:
 	if (rc == RC_OK)
 		*out = auth;
@@ -135,14 +53,31 @@ void auth_close(struct auth *auth)
 		return;
 	validate_cache_free(auth->answers);
 	token_cache_free(auth->tokens);
-	key_set_unref(auth->keys);
+	keyring_close(auth->ring);
 	free(auth->issuer);
 	free(auth);
 }
 
 void auth_jwks(struct auth *auth, struct buf *out)
 {
-	key_set_write_jwks(auth->keys, out);
+	struct key_set *keys = keyring_take(auth->ring);
+
+	key_set_write_jwks(keys, KEY_SHARED, true, out);
+	key_set_unref(keys);
+}
+
+enum rc auth_project_jwks(struct auth *auth, struct registry *registry, struct str any, int64_t now, struct buf *out)
+{
+	const struct project *project = auth_live_project(registry_find(registry, any));
+	struct key_set *keys;
+
+	if (project == NULL)
+		return RC_PROJECT_UNAVAILABLE;
+	keys = keyring_take(auth->ring);
+	key_set_write_jwks(keys, project->number, auth_key_counts_until(project, KEY_SHARED, now) > now, out);
+	key_set_unref(keys);
+	project_unref(project);
+	return RC_OK;
 }
 
 /* --- judgements --- */

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "auth/keys.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/rc.h"
@@ -75,7 +76,51 @@ enum rc auth_validate(struct auth *auth, struct registry *registry, struct str i
 		      struct str project, int64_t now, struct arena *arena,
 		      struct str *data) MUST_USE;
 
-/* auth_jwks - the public keys as a JWK set. */
+/*
+ * auth_jwks - the public keys of all projects as a JWK set. auth_project_jwks - those that count for one: its own,
+ * or those of all, or while it changes from one to the other both. RC_PROJECT_UNAVAILABLE.
+ */
 void auth_jwks(struct auth *auth, struct buf *out);
+enum rc auth_project_jwks(struct auth *auth, struct registry *registry, struct str project, int64_t now,
+			  struct buf *out) MUST_USE;
+
+/*
+ * Signing keys (rotate.c). All of it blocks until it is durable, and holds for every thread's next request.
+ * RC_STORE, RC_STORAGE_FULL, RC_INTERNAL.
+ */
+struct auth_key {
+	char kid[KEY_ID_LEN + 1];
+	enum key_state state;
+	uint32_t project;		/* KEY_SHARED: of all projects */
+	int64_t created_at, activates_at;
+	int64_t ends_at;		/* 0 while no other follows it */
+};
+#define AUTH_ALL_KEYS UINT32_MAX
+enum { AUTH_KEYS_MAX = 48 };		/* of one owner; what is published stays short */
+
+/* auth_each_key - the keys of PROJECT (a number, KEY_SHARED, AUTH_ALL_KEYS); what CALL is handed is valid inside it only. */
+void auth_each_key(struct auth *auth, uint32_t project, int64_t now,
+		   void (*call)(const struct auth_key *, void *arg), void *arg);
+
+/*
+ * auth_rotate - another key: it signs when it has been published for long enough, or AT_ONCE. *MADE (NULL: not asked
+ * for) is it. RC_CONFLICT: the next one is waiting already; RC_RATE_LIMIT: AUTH_KEYS_MAX; RC_KEY_NOT_FOUND: the
+ * project has no keys of its own.
+ */
+enum rc auth_rotate(struct auth *auth, struct registry *registry, uint32_t project, bool at_once, int64_t now,
+		    struct auth_key *made) MUST_USE;
+
+/*
+ * auth_remove_key - what KID has signed is refused from now on. RC_KEY_NOT_FOUND; RC_CONFLICT: no other one of its
+ * owner has been published long enough to sign.
+ */
+enum rc auth_remove_key(struct auth *auth, struct registry *registry, struct str kid, int64_t now,
+			struct auth_key *removed) MUST_USE;
+
+/* auth_set_signing - the project ANY signs with keys of its OWN, or with those of all, as soon as no good token is lost by it. */
+enum rc auth_set_signing(struct auth *auth, struct registry *registry, struct str any, bool own, int64_t now) MUST_USE;
+
+/* auth_tend - what is due by NOW: keys made by age, keys dropped that nobody needs. Where it fails, the next call goes on. */
+void auth_tend(struct auth *auth, struct registry *registry, int64_t now);
 
 #endif

@@ -50,30 +50,49 @@ enum rc auth_caller_by_key(struct registry *registry, struct str text, int64_t n
 
 /* --- Bearer: a session token --- */
 
-/* The token in full, and into the cache. */
-static enum rc check_session(const struct asking *asking, struct str token, struct token_entry *entry)
+/* Whether the key that signed SESSION may speak for the project it names; into *ENTRY what is known of it then. */
+static enum rc check_project(const struct asking *asking, const struct session *session, struct token_entry *entry)
 {
-	const struct auth *auth = asking->auth;
-	const struct project *project;
-	struct session session;
-	enum session_reason reason = session_check(token, auth->keys, auth->issuer, asking->now,
-						   asking->arena, &session);
+	const struct project *project = registry_find(asking->registry, session->project_id);
+	int64_t counts_until;
 
-	if (reason != SESSION_OK) {
-		LOG_DEBUG("token refused", LOG_STR("reason", session_word(reason)));
-		return session_rc(reason);
-	}
-	project = registry_find(asking->registry, session.project_id);
 	if (project == NULL)
 		return RC_PROJECT_UNAVAILABLE;
-	*entry = (struct token_entry){ project->number, session.telegram_id,
-				       session.issued_at, session.expires_at };
+	counts_until = auth_key_counts_until(project, session->signer, asking->now);
+	*entry = (struct token_entry){
+		.project = project->number, .telegram_id = session->telegram_id, .issued_at = session->issued_at,
+		.expires_at = session->expires_at < counts_until ? session->expires_at : counts_until
+	};
 	/* A look-up by any name may find a project that is called like another's id. */
-	if (!str_eq(session.project_id, str_c(project->id))) {
+	if (!str_eq(session->project_id, str_c(project->id))) {
 		project_unref(project);
 		return RC_PROJECT_UNAVAILABLE;
 	}
 	project_unref(project);
+	if (counts_until > asking->now)
+		return RC_OK;
+	LOG_DEBUG("token refused", LOG_STR("reason", "key_of_others"));
+	return RC_INVALID_TOKEN;
+}
+
+/* The token in full, and into the cache. */
+static enum rc check_session(const struct asking *asking, struct str token, struct token_entry *entry)
+{
+	const struct auth *auth = asking->auth;
+	struct key_set *keys = keyring_take(auth->ring);
+	struct session session;
+	enum session_reason reason = session_check(token, keys, auth->issuer, asking->now, asking->arena, &session);
+	uint64_t generation = key_set_generation(keys);
+	enum rc rc;
+
+	key_set_unref(keys);
+	if (reason != SESSION_OK) {
+		LOG_DEBUG("token refused", LOG_STR("reason", session_word(reason)));
+		return session_rc(reason);
+	}
+	if ((rc = check_project(asking, &session, entry)) != RC_OK)
+		return rc;
+	entry->keys = generation;
 	token_cache_put(auth->tokens, token, entry);
 	return RC_OK;
 }
@@ -84,7 +103,8 @@ static enum rc by_session(const struct asking *asking, struct str token, struct 
 	struct token_entry entry;
 	enum rc rc;
 
-	if (token_cache_get(asking->auth->tokens, token, &entry)) {
+	if (token_cache_get(asking->auth->tokens, token, &entry) &&
+	    entry.keys == keyring_generation(asking->auth->ring)) {
 		count(METRIC_TOKEN_HITS);
 	} else {
 		count(METRIC_TOKEN_MISSES);
@@ -184,8 +204,9 @@ static enum rc find_user(const struct asking *asking, const struct project *proj
 	count(METRIC_TOKEN_MISSES);
 	if ((rc = auth_check_init_data(project, raw, asking->now, asking->arena, &user)) != RC_OK)
 		return rc;
-	*entry = (struct token_entry){ project->number, user.telegram_id, user.auth_date,
-				       user.auth_date + project->init_data_age_s };
+	*entry = (struct token_entry){ .project = project->number, .telegram_id = user.telegram_id,
+				       .issued_at = user.auth_date,
+				       .expires_at = user.auth_date + project->init_data_age_s };
 	token_cache_put(tokens, text, entry);
 	return RC_OK;
 }

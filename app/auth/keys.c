@@ -28,16 +28,19 @@ enum {
 	COORDINATE_LEN = B64URL_LEN(KEY_COORDINATE_SIZE),
 	PEM_MAX = 4096,
 	RECORD_DEPTH = 2,
-	JWKS_DEPTH = 16
+	JWKS_DEPTH = 16,
+	/* What a record does not say: no configuration lets a token live longer. */
+	LIFE_MAX_S = 30 * 86400
 };
 
 struct key_set {
 	atomic_uint references;
+	uint64_t generation;
 	struct key *keys;
 	size_t n;
 };
 
-/* As they stand in the record. */
+/* As they stand in records of versions that had no moments; they want one in ours, too. */
 static const char *const state_names[] = {
 	[KEY_NEXT] = "next", [KEY_CURRENT] = "current", [KEY_OLD] = "old"
 };
@@ -213,9 +216,44 @@ static enum rc set_add(struct key_set *set, struct key *key)
 	return RC_OK;
 }
 
-enum rc key_set_generate(struct key_set *set, enum key_state state, int64_t now)
+/* COPY has what KEY has; false without memory. */
+static bool key_copy(struct key *copy, const struct key *key)
 {
-	struct key key = { .state = state, .created_at = now, .pkey = EVP_EC_gen("P-256") };
+	*copy = *key;
+	copy->private_pem = key->private_pem == NULL ? NULL : strdup(key->private_pem);
+	if ((key->private_pem != NULL && copy->private_pem == NULL) || EVP_PKEY_up_ref(key->pkey) != 1) {
+		copy->pkey = NULL;
+		key_clear(copy);
+		return false;
+	}
+	return true;
+}
+
+struct key_set *key_set_copy(const struct key_set *set, const struct key *without)
+{
+	struct key_set *copy = key_set_new();
+
+	for (size_t i = 0; copy != NULL && i < set->n; i++) {
+		struct key key;
+
+		if (&set->keys[i] == without)
+			continue;
+		if (!key_copy(&key, &set->keys[i]) || set_add(copy, &key) != RC_OK) {
+			key_set_unref(copy);
+			copy = NULL;
+		}
+	}
+	if (copy != NULL)
+		copy->generation = set->generation;
+	return copy;
+}
+
+enum rc key_set_generate(struct key_set *set, uint32_t project, int64_t now, int64_t activates_at, int64_t life_s)
+{
+	struct key key = {
+		.project = project, .created_at = now, .activates_at = activates_at, .life_s = life_s,
+		.pkey = EVP_EC_gen("P-256")
+	};
 
 	if (key.pkey == NULL || !set_coordinates(&key) || !set_private_pem(&key)) {
 		ERR_clear_error();
@@ -226,6 +264,11 @@ enum rc key_set_generate(struct key_set *set, enum key_state state, int64_t now)
 	return set_add(set, &key);
 }
 
+void key_set_outlive(struct key_set *set, const struct key *key, int64_t life_s)
+{
+	set->keys[key - set->keys].life_s = life_s;
+}
+
 const struct key *key_set_find(const struct key_set *set, struct str kid)
 {
 	for (size_t i = 0; i < set->n; i++)
@@ -234,17 +277,59 @@ const struct key *key_set_find(const struct key_set *set, struct str kid)
 	return NULL;
 }
 
-const struct key *key_set_current(const struct key_set *set)
+/* The order in which keys follow each other; the same after a restart, whatever becomes active in one second. */
+static bool is_before(const struct key *a, const struct key *b)
 {
-	const struct key *youngest = NULL;
+	if (a->activates_at != b->activates_at)
+		return a->activates_at < b->activates_at;
+	return a->created_at != b->created_at ? a->created_at < b->created_at : strcmp(a->kid, b->kid) < 0;
+}
+
+const struct key *key_set_current(const struct key_set *set, uint32_t project, int64_t now)
+{
+	const struct key *active = NULL, *first = NULL;
 
 	for (size_t i = 0; i < set->n; i++) {
 		const struct key *key = &set->keys[i];
 
-		if (key->state == KEY_CURRENT && (youngest == NULL || key->created_at >= youngest->created_at))
-			youngest = key;
+		if (key->project != project)
+			continue;
+		if (first == NULL || is_before(key, first))
+			first = key;
+		if (key->activates_at <= now && (active == NULL || is_before(active, key)))
+			active = key;
 	}
-	return youngest;
+	return active != NULL ? active : first;
+}
+
+enum key_state key_set_state(const struct key_set *set, const struct key *key, int64_t now)
+{
+	if (key == key_set_current(set, key->project, now))
+		return KEY_CURRENT;
+	return key->activates_at > now ? KEY_NEXT : KEY_OLD;
+}
+
+int64_t key_set_ends_at(const struct key_set *set, const struct key *key)
+{
+	const struct key *next = NULL;
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct key *other = &set->keys[i];
+
+		if (other->project == key->project && is_before(key, other) && (next == NULL || is_before(other, next)))
+			next = other;
+	}
+	return next == NULL ? 0 : next->activates_at + key->life_s + KEY_GRACE_S;
+}
+
+uint64_t key_set_generation(const struct key_set *set)
+{
+	return set->generation;
+}
+
+void key_set_set_generation(struct key_set *set, uint64_t generation)
+{
+	set->generation = generation;
 }
 
 size_t key_set_count(const struct key_set *set)
@@ -259,17 +344,29 @@ const struct key *key_set_at(const struct key_set *set, size_t i)
 
 /* --- JWK sets --- */
 
-void key_set_write_jwks(const struct key_set *set, struct buf *out)
+static void write_jwk(const struct key *key, struct buf *out)
 {
 	char x[COORDINATE_LEN + 1], y[COORDINATE_LEN + 1];
 
+	write_coordinate(key->x, x);
+	write_coordinate(key->y, y);
+	buf_addf(out, "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\",\"y\":\"%s\","
+		 "\"kid\":\"%s\",\"use\":\"sig\",\"alg\":\"ES256\"}", x, y, key->kid);
+}
+
+void key_set_write_jwks(const struct key_set *set, uint32_t project, bool with_shared, struct buf *out)
+{
+	const char *comma = "";
+
 	buf_add_c(out, "{\"keys\":[");
 	for (size_t i = 0; i < set->n; i++) {
-		write_coordinate(set->keys[i].x, x);
-		write_coordinate(set->keys[i].y, y);
-		buf_addf(out, "%s{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\",\"y\":\"%s\","
-			 "\"kid\":\"%s\",\"use\":\"sig\",\"alg\":\"ES256\"}",
-			 i == 0 ? "" : ",", x, y, set->keys[i].kid);
+		const struct key *key = &set->keys[i];
+
+		if (key->project != project && !(with_shared && key->project == KEY_SHARED))
+			continue;
+		buf_add_c(out, comma);
+		write_jwk(key, out);
+		comma = ",";
 	}
 	buf_add_c(out, "]}");
 }
@@ -333,7 +430,7 @@ static bool read_jwk(json_object *jwk, struct key *key)
 /* False only when there is no memory: foreign keys are passed over. */
 static bool add_jwk(struct key_set *set, json_object *jwk)
 {
-	struct key key = { .state = KEY_CURRENT };
+	struct key key = { .project = KEY_SHARED };
 
 	if (!read_jwk(jwk, &key)) {
 		key_clear(&key);
@@ -373,8 +470,10 @@ struct str key_write(const struct key *key, struct arena *arena)
 		return str_make(NULL, 0);
 	write_coordinate(key->x, x);
 	write_coordinate(key->y, y);
-	buf_addf(&buf, "{\"kid\":\"%s\",\"state\":\"%s\",\"created_at\":%lld,\"x\":\"%s\",\"y\":\"%s\"",
-		 key->kid, state_names[key->state], (long long)key->created_at, x, y);
+	buf_addf(&buf, "{\"kid\":\"%s\",\"state\":\"%s\",\"project\":%lu,\"created_at\":%lld,\"activates_at\":%lld,"
+		 "\"life_s\":%lld,\"x\":\"%s\",\"y\":\"%s\"", key->kid,
+		 state_names[key->activates_at > key->created_at ? KEY_NEXT : KEY_CURRENT], (unsigned long)key->project,
+		 (long long)key->created_at, (long long)key->activates_at, (long long)key->life_s, x, y);
 	if (key->private_pem != NULL) {
 		buf_add_c(&buf, ",\"private_pem\":");
 		jtext_quote(&buf, pem);
@@ -394,6 +493,25 @@ static bool read_state(json_object *doc, enum key_state *state)
 	return false;
 }
 
+/* Whose it is, and its moments. Versions that made one key and no other wrote none of them. */
+static bool read_life(json_object *doc, struct key *key)
+{
+	enum key_state state;
+	int64_t project = KEY_SHARED;
+
+	if (!read_state(doc, &state) || !jdoc_i64(doc, "created_at", &key->created_at))
+		return false;
+	key->activates_at = key->created_at + (state == KEY_NEXT ? KEY_PUBLISH_S : 0);
+	key->life_s = LIFE_MAX_S;
+	if ((jdoc_has(doc, "project") && !jdoc_i64(doc, "project", &project)) ||
+	    (jdoc_has(doc, "activates_at") && !jdoc_i64(doc, "activates_at", &key->activates_at)) ||
+	    (jdoc_has(doc, "life_s") && !jdoc_i64(doc, "life_s", &key->life_s)) ||
+	    project < 0 || project > UINT32_MAX || key->life_s < 0 || key->life_s > LIFE_MAX_S)
+		return false;
+	key->project = (uint32_t)project;
+	return true;
+}
+
 /* Both halves when the record has the private one; then its coordinates are those of that. */
 static bool read_halves(json_object *doc, struct key *key)
 {
@@ -410,8 +528,7 @@ enum rc key_read(struct key_set *set, struct str record)
 	/* json-c's own copy of the PEM is not wiped: the store's cache holds the same text anyway. */
 	json_object *doc = jdoc_read(record, RECORD_DEPTH);
 	struct key key = { .pkey = NULL };
-	bool good = read_state(doc, &key.state) && jdoc_i64(doc, "created_at", &key.created_at) &&
-		read_halves(doc, &key);
+	bool good = read_life(doc, &key) && read_halves(doc, &key);
 
 	/* The name is a hash of the public half: a record that was mixed up does not pass. */
 	if (good) {

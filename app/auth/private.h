@@ -9,16 +9,25 @@
 
 #include "auth/auth.h"
 #include "auth/initdata.h"
+#include "auth/keyring.h"
 #include "auth/keys.h"
 #include "auth/tokens.h"
 
-/* Made at start and only read from then on; the two caches lock for themselves. */
+/* Made at start and only read from then on; the ring and the two caches lock for themselves. */
 struct auth {
-	struct key_set *keys;
+	struct keyring *ring;
+	int64_t key_life_s;		/* of a signing key; 0: until somebody says so */
+	int64_t token_life_s;		/* where a project sets none of its own */
 	char *issuer;			/* NULL: tokens name none, and none is asked for */
 	struct token_cache *tokens;
 	struct validate_cache *answers;
 };
+
+/* auth_signer - the key of KEYS that signs PROJECT's tokens at NOW; NULL when it was lost. */
+const struct key *auth_signer(const struct key_set *keys, const struct project *project, int64_t now);
+
+/* auth_key_counts_until - until when a token of PROJECT may be signed by a key of OWNER; 0: never. */
+int64_t auth_key_counts_until(const struct project *project, uint32_t owner, int64_t now);
 
 /* auth_live_project - PROJECT, a reference or NULL, if it serves; else it is given back, and NULL. */
 const struct project *auth_live_project(const struct project *project);

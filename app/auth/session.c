@@ -337,6 +337,7 @@ enum session_reason session_check(struct str token, const struct key_set *keys, 
 	    (reason = check_signature(&parts, key)) != SESSION_OK ||
 	    (reason = read_part(parts.payload, scratch, &claims)) != SESSION_OK)
 		goto out;
+	found.signer = key->project;
 	reason = check_claims(claims, issuer, now, arena, &found);
 	if (reason == SESSION_OK)
 		*session = found;

@@ -18,6 +18,7 @@ struct session {
 	struct str first_name, last_name, username;	/* the last two empty when absent */
 	struct str project_id;				/* UUID as 36 characters, lower case */
 	int64_t issued_at, expires_at;			/* seconds since 1970 */
+	uint32_t signer;	/* read only: whose key signed it, as in struct key; whether it may is the caller's to ask */
 };
 
 /* The step that failed; SESSION_OK is none. */

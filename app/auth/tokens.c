@@ -73,6 +73,7 @@ struct validate_cache {
 struct validate_head {
 	uint64_t telegram_id;
 	int64_t auth_date, made_at;
+	uint64_t keys;
 };
 
 struct validate_cache *validate_cache_new(size_t entries)
@@ -137,14 +138,14 @@ bool validate_cache_get(struct validate_cache *cache, uint32_t project, uint64_t
 	if (now < taking.head.made_at || now - taking.head.made_at >= VALIDATE_CACHE_S)
 		return false;
 	*entry = (struct validate_entry){ taking.head.telegram_id, taking.head.auth_date,
-					  taking.head.made_at, taking.reply };
+					  taking.head.made_at, taking.reply, taking.head.keys };
 	return true;
 }
 
 void validate_cache_put(struct validate_cache *cache, uint32_t project, uint64_t generation,
 			struct str init_data, const struct validate_entry *entry)
 {
-	struct validate_head head = { entry->telegram_id, entry->auth_date, entry->made_at };
+	struct validate_head head = { entry->telegram_id, entry->auth_date, entry->made_at, entry->keys };
 	uint8_t key[SHA256_DIGEST_LENGTH];
 	char *value = malloc(sizeof head + entry->reply.n);
 

@@ -21,6 +21,7 @@ struct token_entry {
 	uint64_t telegram_id;
 	int64_t issued_at;	/* held against revocation marks */
 	int64_t expires_at;
+	uint64_t keys;		/* generation of the signing keys that it was checked with */
 };
 
 /* token_cache_new - room for ENTRIES credentials (0: remembers nothing). NULL: no memory. */
@@ -44,6 +45,7 @@ struct validate_entry {
 	int64_t auth_date;	/* of the initData */
 	int64_t made_at;	/* when the token was signed */
 	struct str reply;	/* the whole reply body; in ARENA on a hit */
+	uint64_t keys;		/* generation of the signing keys when it was signed */
 };
 
 struct arena;

@@ -49,8 +49,9 @@ static enum rc write_data(const struct initdata_user *user, struct str token, st
 	return RC_OK;
 }
 
-/* A token for USER, and the reply's data around it. */
-static enum rc sign(const struct validation *v, const struct initdata_user *user, struct str *data)
+/* A token for USER by KEY, and the reply's data around it. */
+static enum rc sign_with(const struct validation *v, const struct key *key, const struct initdata_user *user,
+			 struct str *data)
 {
 	const struct session session = {
 		.telegram_id = user->telegram_id,
@@ -62,17 +63,29 @@ static enum rc sign(const struct validation *v, const struct initdata_user *user
 		.expires_at = v->now + v->project->token_life_s,
 	};
 	struct str token;
-	enum rc rc = session_make(&session, key_set_current(v->auth->keys), v->auth->issuer,
-				  v->arena, &token);
+	enum rc rc = session_make(&session, key, v->auth->issuer, v->arena, &token);
 
 	return rc == RC_OK ? write_data(user, token, v->arena, data) : rc;
 }
 
-/* The answer of less than a minute ago. A token that was made before a mark has to be made anew. */
+/* By the key whose turn it is; *GENERATION is that of the keys. */
+static enum rc sign(const struct validation *v, const struct initdata_user *user, struct str *data, uint64_t *generation)
+{
+	struct key_set *keys = keyring_take(v->auth->ring);
+	const struct key *key = auth_signer(keys, v->project, v->now);
+	enum rc rc = key == NULL ? RC_INTERNAL : sign_with(v, key, user, data);
+
+	*generation = key_set_generation(keys);
+	key_set_unref(keys);
+	return rc;
+}
+
+/* The answer of less than a minute ago. A token of before a mark, or of keys that were changed since, has to be made anew. */
 static bool find_answer(const struct validation *v, struct validate_entry *entry)
 {
 	return validate_cache_get(v->auth->answers, v->project->number, v->project->generation,
 				  v->init_data, v->now, v->arena, entry) &&
+		entry->keys == keyring_generation(v->auth->ring) &&
 		!auth_is_revoked(v->registry, v->project, entry->telegram_id, entry->made_at);
 }
 
@@ -80,6 +93,7 @@ static enum rc answer(const struct validation *v, struct str *data)
 {
 	struct validate_entry entry;
 	struct initdata_user user;
+	uint64_t generation;
 	enum rc rc;
 
 	if (find_answer(v, &entry)) {
@@ -92,9 +106,9 @@ static enum rc answer(const struct validation *v, struct str *data)
 	if ((rc = auth_check_init_data(v->project, v->init_data, v->now, v->arena, &user)) != RC_OK ||
 	    (rc = auth_recheck_init_data(v->registry, v->project, user.telegram_id, user.auth_date,
 					 v->now)) != RC_OK ||
-	    (rc = sign(v, &user, data)) != RC_OK)
+	    (rc = sign(v, &user, data, &generation)) != RC_OK)
 		return rc;
-	entry = (struct validate_entry){ user.telegram_id, user.auth_date, v->now, *data };
+	entry = (struct validate_entry){ user.telegram_id, user.auth_date, v->now, *data, generation };
 	validate_cache_put(v->auth->answers, v->project->number, v->project->generation,
 			   v->init_data, &entry);
 	return RC_OK;

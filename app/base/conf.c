@@ -69,6 +69,7 @@ static const struct option options[] = {
 	{ "init_data_age_s", OPT_INT,    RELOAD, WHERE(init_data_age_s), "86400",                   60,    604800,     "oldest initData that signs in, seconds" },
 	{ "token_life_s",    OPT_INT,    RELOAD, WHERE(token_life_s),    "86400",                   60,    2592000,    "life of a session token, seconds" },
 	{ "issuer",          OPT_TEXT,   RELOAD, WHERE(issuer),          "tmakv",                   1,     255,        "\"iss\" of session tokens" },
+	{ "signing_key_life_s", OPT_INT, RELOAD, WHERE(signing_key_life_s), "7776000",              0,     315360000,  "age at which another key signs tokens, seconds; 0 = by command only" },
 	{ "token_cache",     OPT_INT,    RELOAD, WHERE(token_cache),     "16384",                   0,     1000000,    "verified tokens kept in memory" },
 	{ "log_level",       OPT_LEVEL,  RELOAD, WHERE(log_level),       "info",                    1,     16,         "error, warn, info or debug" },
 };

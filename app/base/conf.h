@@ -46,6 +46,7 @@ struct conf {
 
 	/* tokens */
 	char *issuer;			/* "iss" of session tokens */
+	int64_t signing_key_life_s;	/* age at which another signing key takes over; 0 = by command only */
 	int64_t token_cache;		/* verified tokens kept in memory */
 
 	char *log_level;		/* error, warn, info, debug */

@@ -373,4 +373,11 @@ void handover_exec(const struct handover_check *check, const struct serve_option
 /* notify_systemd - tell the service manager STATE ("READY=1"); nothing happens without one. */
 void notify_systemd(const char *state);
 
+/* ---- upkeep.c: what is due by the clock ---- */
+
+/* upkeep_start - once, at once, then in a thread of its own. NULL: logged. upkeep_stop - and a last time, with all that waits. */
+struct upkeep;
+struct upkeep *upkeep_start(const struct app *app);
+void upkeep_stop(struct upkeep *upkeep);
+
 #endif

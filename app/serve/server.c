@@ -41,6 +41,7 @@ enum ending { ENDING_ASKED, ENDING_ORPHANED, ENDING_FAILED };
 /* What is open; closed in reverse. */
 struct server {
 	struct app app;
+	struct upkeep *upkeep;
 	struct pool *pool;
 	struct control *control;
 	int signals;
@@ -118,6 +119,9 @@ static int open_all(struct server *server, const struct conf *conf, const struct
 	    !opened("cannot open the keys", kv_open(&app->kv, app->store)) ||
 	    !opened("cannot read the signing keys", auth_open(&app->auth, app->store, conf)))
 		return EXIT_AGAIN;
+	server->upkeep = upkeep_start(app);
+	if (server->upkeep == NULL)
+		return EXIT_AGAIN;
 	server->pool = pool_start(app, fds->listener);
 	if (server->pool == NULL)
 		return EXIT_AGAIN;
@@ -140,6 +144,7 @@ static void close_all(struct server *server)
 		control_stop(server->control);
 	if (server->pool != NULL)
 		pool_close(server->pool);
+	upkeep_stop(server->upkeep);
 	if (app->auth != NULL)
 		auth_close(app->auth);
 	if (app->kv != NULL)

@@ -103,7 +103,7 @@ static void make_session(void)
 	};
 
 	arena_reset(arena);
-	check(session_make(&session, key_set_current(keys), "tmakv", arena, &token) == RC_OK);
+	check(session_make(&session, key_set_current(keys, KEY_SHARED, NOW), "tmakv", arena, &token) == RC_OK);
 }
 
 static void check_session(void)
@@ -194,7 +194,7 @@ int main(void)
 {
 	arena = arena_new(1 << 20);
 	keys = key_set_new();
-	check(key_set_generate(keys, KEY_CURRENT, 1) == RC_OK);
+	check(key_set_generate(keys, KEY_SHARED, 1, 1, 86400) == RC_OK);
 	prepare_init_data();
 	prepare_cache();
 	printf("initData %zu bytes, token %zu bytes\n", init_data.n, token.n);

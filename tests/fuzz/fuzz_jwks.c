@@ -14,7 +14,7 @@ static void write_and_read(const struct key_set *set)
 	struct buf buf;
 
 	buf_init(&buf, arena, 1 << 20);
-	key_set_write_jwks(set, &buf);
+	key_set_write_jwks(set, key_set_count(set) == 0 ? KEY_SHARED : key_set_at(set, 0)->project, true, &buf);
 	assert(buf_ok(&buf));
 	again = key_set_read_jwks(buf_str(&buf));
 	assert(again != NULL && key_set_count(again) == key_set_count(set));

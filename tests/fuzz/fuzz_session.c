@@ -57,7 +57,7 @@ static void sign_and_check(struct str header, struct str payload)
 	ECDSA_SIG *sig;
 
 	text = arena_printf(arena, "%.*s.%.*s", STR(h), STR(p));
-	assert(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key_set_current(keys)->pkey) == 1);
+	assert(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key_set_current(keys, KEY_SHARED, NOW)->pkey) == 1);
 	assert(EVP_DigestSign(ctx, der, &n, (const unsigned char *)text.p, text.n) == 1);
 	EVP_MD_CTX_free(ctx);
 	sig = d2i_ECDSA_SIG(NULL, &q, (long)n);

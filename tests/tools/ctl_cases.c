@@ -184,12 +184,12 @@ static void print_tokens(struct arena *arena)
 	struct str token, foreign, damaged;
 	struct buf jwks;
 
-	if (key_set_generate(keys, KEY_CURRENT, NOW) != RC_OK || key_set_generate(others, KEY_CURRENT, NOW) != RC_OK ||
-	    session_make(&session, need(key_set_current(keys)), "tmakv", arena, &token) != RC_OK ||
-	    session_make(&session, need(key_set_current(others)), "tmakv", arena, &foreign) != RC_OK)
+	if (key_set_generate(keys, KEY_SHARED, NOW, NOW, 86400) != RC_OK || key_set_generate(others, KEY_SHARED, NOW, NOW, 86400) != RC_OK ||
+	    session_make(&session, need(key_set_current(keys, KEY_SHARED, NOW)), "tmakv", arena, &token) != RC_OK ||
+	    session_make(&session, need(key_set_current(others, KEY_SHARED, NOW)), "tmakv", arena, &foreign) != RC_OK)
 		die();
 	buf_init(&jwks, arena, 64 * 1024);
-	key_set_write_jwks(keys, &jwks);
+	key_set_write_jwks(keys, KEY_SHARED, true, &jwks);
 	write_file("jwks.json", buf_str(&jwks));
 	/* A letter in the middle of the signature. */
 	damaged = arena_dup(arena, token);

@@ -28,6 +28,7 @@ BEGIN {
 	public[++n] = "auth/keys.c strcmp(group, \"prime256v1\")"	# the name of a curve
 	public[++n] = "auth/cache.c memcmp(slot->item->bytes,"		# reached only when a keyed hash of 32 bits is the same
 	public[++n] = "project/registry.c memcmp(box->uuid,"		# an id
+	public[++n] = "auth/keys.c strcmp(a->kid, b->kid)"		# the names of published keys
 	public[++n] = "serve/admin_project.c memcmp(bot->public_key,"	# what the name says
 	public[++n] = "serve/admin.c strcmp(verdict.reason,"		# a word of ours
 	# What has to be there.

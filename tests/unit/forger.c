@@ -23,8 +23,9 @@ int forger_open(void)
 	arena = arena_new(8 << 20);
 	keys = key_set_new();
 	foreign = key_set_new();
-	if (key_set_generate(keys, KEY_CURRENT, 2) != RC_OK || key_set_generate(keys, KEY_OLD, 1) != RC_OK ||
-	    key_set_generate(foreign, KEY_CURRENT, 3) != RC_OK)
+	if (key_set_generate(keys, KEY_SHARED, 2, 2, 86400) != RC_OK ||
+	    key_set_generate(keys, KEY_SHARED, 1, 1, 86400) != RC_OK ||
+	    key_set_generate(foreign, KEY_SHARED, 3, 3, 86400) != RC_OK)
 		return 99;
 	return 0;
 }
@@ -81,7 +82,7 @@ struct str sign_str(struct str header, struct str payload, const struct key *key
 
 const struct key *current(void)
 {
-	return key_set_current(keys);
+	return key_set_current(keys, KEY_SHARED, NOW);
 }
 
 struct str header_with(const char *more)

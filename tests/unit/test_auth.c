@@ -152,8 +152,8 @@ static void a_key_under_anothers_name_stops_the_start(void **state)
 	struct key_set *set = key_set_new();
 
 	(void)state;
-	assert_int_equal(key_set_generate(set, KEY_OLD, NOW), RC_OK);
-	assert_int_equal(key_set_generate(set, KEY_OLD, NOW), RC_OK);
+	assert_int_equal(key_set_generate(set, KEY_SHARED, NOW, NOW, 86400), RC_OK);
+	assert_int_equal(key_set_generate(set, KEY_SHARED, NOW, NOW, 86400), RC_OK);
 	assert_true(house_put(&house, STORE_SIGNING_KEYS, str_c(key_set_at(set, 0)->kid),
 			      key_write(key_set_at(set, 0), arena)));
 	assert_true(house_reopen(&house));

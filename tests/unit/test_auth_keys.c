@@ -41,7 +41,7 @@ static struct str jwks_of(const struct key_set *set)
 	struct buf buf;
 
 	buf_init(&buf, arena, 65536);
-	key_set_write_jwks(set, &buf);
+	key_set_write_jwks(set, KEY_SHARED, true, &buf);
 	assert_true(buf_ok(&buf));
 	return buf_str(&buf);
 }
@@ -61,7 +61,7 @@ static void the_kid_is_the_thumbprint(void **state)
 	assert_int_equal(key_read(set, STR_LIT("{\"kid\":\"" THUMBPRINT "\",\"state\":\"old\",\"created_at\":5,"
 						"\"x\":\"" X "\",\"y\":\"" Y "\"}")), RC_OK);
 	assert_string_equal(key_set_at(set, 0)->kid, THUMBPRINT);
-	assert_int_equal(key_set_at(set, 0)->state, KEY_OLD);
+	assert_int_equal(key_set_at(set, 0)->project, KEY_SHARED);
 	assert_int_equal(key_set_at(set, 0)->created_at, 5);
 	assert_null(key_set_at(set, 0)->private_pem);
 	assert_non_null(key_set_find(set, STR_LIT(THUMBPRINT)));
@@ -77,7 +77,7 @@ static void every_made_key_is_another(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(key_set_generate(set, KEY_NEXT, 100 + i), RC_OK);
+		assert_int_equal(key_set_generate(set, KEY_SHARED, 100 + i, 200, 60), RC_OK);
 	assert_int_equal(key_set_count(set), 3);
 	for (size_t i = 0; i < 3; i++) {
 		const struct key *key = key_set_at(set, i);
@@ -90,18 +90,113 @@ static void every_made_key_is_another(void **state)
 	key_set_unref(set);
 }
 
-static void the_youngest_current_key_signs(void **state)
+static struct key_set *set_of_three(void)
+{
+	struct key_set *set = key_set_new();
+
+	/* In another order than that of their turns. */
+	assert_int_equal(key_set_generate(set, 7, 100, 2000, 60), RC_OK);
+	assert_int_equal(key_set_generate(set, 7, 90, 1000, 50), RC_OK);
+	assert_int_equal(key_set_generate(set, 7, 80, 3000, 70), RC_OK);
+	return set;
+}
+
+static void the_key_whose_turn_came_last_signs(void **state)
+{
+	static const struct {
+		int64_t now;
+		int64_t signs;		/* the one of this moment */
+		enum key_state states[3];
+	} rows[] = {
+		/* Before all their turns the first one signs: there is no other. */
+		{ 0, 1000, { KEY_NEXT, KEY_CURRENT, KEY_NEXT } },
+		{ 1000, 1000, { KEY_NEXT, KEY_CURRENT, KEY_NEXT } },
+		{ 1999, 1000, { KEY_NEXT, KEY_CURRENT, KEY_NEXT } },
+		{ 2000, 2000, { KEY_CURRENT, KEY_OLD, KEY_NEXT } },
+		{ 2999, 2000, { KEY_CURRENT, KEY_OLD, KEY_NEXT } },
+		{ 3000, 3000, { KEY_OLD, KEY_OLD, KEY_CURRENT } },
+		{ INT64_MAX, 3000, { KEY_OLD, KEY_OLD, KEY_CURRENT } },
+	};
+	struct key_set *set = set_of_three();
+
+	(void)state;
+	assert_null(key_set_current(set, KEY_SHARED, 1000));
+	assert_null(key_set_current(set, 8, 1000));
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		assert_int_equal(key_set_current(set, 7, rows[i].now)->activates_at, rows[i].signs);
+		for (size_t k = 0; k < 3; k++)
+			assert_int_equal(key_set_state(set, key_set_at(set, k), rows[i].now), rows[i].states[k]);
+	}
+	key_set_unref(set);
+}
+
+static void of_two_turns_at_one_time_the_younger_key_has_it(void **state)
 {
 	struct key_set *set = key_set_new();
 
 	(void)state;
-	assert_null(key_set_current(set));
-	assert_int_equal(key_set_generate(set, KEY_NEXT, 900), RC_OK);
-	assert_int_equal(key_set_generate(set, KEY_OLD, 800), RC_OK);
-	assert_null(key_set_current(set));
-	assert_int_equal(key_set_generate(set, KEY_CURRENT, 200), RC_OK);
-	assert_int_equal(key_set_generate(set, KEY_CURRENT, 100), RC_OK);
-	assert_int_equal(key_set_current(set)->created_at, 200);
+	assert_int_equal(key_set_generate(set, KEY_SHARED, 11, 1000, 60), RC_OK);
+	assert_int_equal(key_set_generate(set, KEY_SHARED, 10, 1000, 60), RC_OK);
+	assert_int_equal(key_set_current(set, KEY_SHARED, 1000)->created_at, 11);
+	key_set_unref(set);
+}
+
+static void a_key_is_needed_until_its_last_token_ends(void **state)
+{
+	struct key_set *set = set_of_three();
+
+	(void)state;
+	assert_int_equal(key_set_ends_at(set, key_set_at(set, 0)), 3000 + 60 + KEY_GRACE_S);
+	assert_int_equal(key_set_ends_at(set, key_set_at(set, 1)), 2000 + 50 + KEY_GRACE_S);
+	assert_int_equal(key_set_ends_at(set, key_set_at(set, 2)), 0);
+	key_set_outlive(set, key_set_at(set, 0), 90);
+	assert_int_equal(key_set_ends_at(set, key_set_at(set, 0)), 3000 + 90 + KEY_GRACE_S);
+	/* A key of somebody else is no successor. */
+	assert_int_equal(key_set_generate(set, 8, 0, 4000, 60), RC_OK);
+	assert_int_equal(key_set_ends_at(set, key_set_at(set, 2)), 0);
+	key_set_unref(set);
+}
+
+static void a_copy_has_all_but_one(void **state)
+{
+	struct key_set *set = set_of_three(), *copy = key_set_copy(set, key_set_at(set, 1)), *all;
+
+	(void)state;
+	assert_int_equal(key_set_count(copy), 2);
+	assert_string_equal(key_set_at(copy, 0)->kid, key_set_at(set, 0)->kid);
+	assert_string_equal(key_set_at(copy, 1)->kid, key_set_at(set, 2)->kid);
+	key_set_set_generation(set, 9);
+	all = key_set_copy(set, NULL);
+	assert_int_equal(key_set_generation(all), 9);
+	key_set_unref(set);
+	/* It is whole without the one it was made of. */
+	assert_int_equal(key_set_count(all), 3);
+	assert_non_null(strstr(key_set_at(all, 1)->private_pem, "PRIVATE KEY"));
+	assert_int_equal(EVP_PKEY_eq(key_set_at(all, 0)->pkey, key_set_at(copy, 0)->pkey), 1);
+	key_set_unref(all);
+	key_set_unref(copy);
+}
+
+static void each_sees_its_own_keys_and_those_of_all(void **state)
+{
+	struct key_set *set = set_of_three();
+	struct buf buf;
+
+	(void)state;
+	assert_int_equal(key_set_generate(set, KEY_SHARED, 1, 1, 60), RC_OK);
+	for (int row = 0; row < 4; row++) {
+		static const struct { uint32_t project; bool with_shared; size_t n; } rows[] = {
+			{ KEY_SHARED, true, 1 }, { 7, false, 3 }, { 7, true, 4 }, { 8, false, 0 }
+		};
+		struct key_set *read;
+
+		buf_init(&buf, arena, 65536);
+		key_set_write_jwks(set, rows[row].project, rows[row].with_shared, &buf);
+		read = key_set_read_jwks(buf_str(&buf));
+		assert_non_null(read);
+		assert_int_equal(key_set_count(read), rows[row].n);
+		key_set_unref(read);
+	}
 	key_set_unref(set);
 }
 
@@ -114,8 +209,8 @@ static void a_jwk_set_is_read_as_it_was_written(void **state)
 
 	(void)state;
 	assert_true(str_eq(jwks_of(set), STR_LIT("{\"keys\":[]}")));
-	assert_int_equal(key_set_generate(set, KEY_CURRENT, 1), RC_OK);
-	assert_int_equal(key_set_generate(set, KEY_NEXT, 2), RC_OK);
+	assert_int_equal(key_set_generate(set, KEY_SHARED, 1, 1, 60), RC_OK);
+	assert_int_equal(key_set_generate(set, KEY_SHARED, 2, 2, 60), RC_OK);
 	text = jwks_of(set);
 	copy = key_set_read_jwks(text);
 	assert_non_null(copy);
@@ -149,7 +244,7 @@ static void short_coordinates_are_padded(void **state)
 	for (int i = 0; i < 4000 && !seen; i++) {
 		struct key_set *set = key_set_new(), *copy;
 
-		assert_int_equal(key_set_generate(set, KEY_CURRENT, 1), RC_OK);
+		assert_int_equal(key_set_generate(set, KEY_SHARED, 1, 1, 60), RC_OK);
 		if (key_set_at(set, 0)->x[0] == 0 || key_set_at(set, 0)->y[0] == 0) {
 			seen = true;
 			copy = key_set_read_jwks(jwks_of(set));
@@ -218,7 +313,7 @@ static void the_second_key_of_one_kid_is_refused(void **state)
 	struct str one;
 
 	(void)state;
-	assert_int_equal(key_set_generate(made, KEY_CURRENT, 1), RC_OK);
+	assert_int_equal(key_set_generate(made, KEY_SHARED, 1, 1, 60), RC_OK);
 	one = jwks_of(made);
 	/* The example key first, then the made one under the same name. */
 	{
@@ -256,7 +351,6 @@ static void a_text_that_is_no_jwk_set_is_refused(void **state)
 
 static void a_record_is_read_as_it_was_written(void **state)
 {
-	static const enum key_state states[] = { KEY_NEXT, KEY_CURRENT, KEY_OLD };
 	struct key_set *set = key_set_new(), *copy = key_set_new();
 
 	(void)state;
@@ -264,7 +358,8 @@ static void a_record_is_read_as_it_was_written(void **state)
 		const struct key *key, *read;
 		struct str record;
 
-		assert_int_equal(key_set_generate(set, states[i], 1700000000 + (int64_t)i), RC_OK);
+		assert_int_equal(key_set_generate(set, i == 0 ? KEY_SHARED : UINT32_MAX, 1700000000 + (int64_t)i,
+						  1700000960, 86400 * (int64_t)i), RC_OK);
 		key = key_set_at(set, i);
 		record = key_write(key, arena);
 		assert_non_null(record.p);
@@ -273,7 +368,9 @@ static void a_record_is_read_as_it_was_written(void **state)
 		read = key_set_at(copy, i);
 		assert_string_equal(read->kid, key->kid);
 		assert_string_equal(read->private_pem, key->private_pem);
-		assert_int_equal(read->state, key->state);
+		assert_int_equal(read->project, key->project);
+		assert_int_equal(read->activates_at, key->activates_at);
+		assert_int_equal(read->life_s, key->life_s);
 		assert_int_equal(read->created_at, key->created_at);
 		assert_int_equal(EVP_PKEY_eq(read->pkey, key->pkey), 1);
 	}
@@ -313,6 +410,12 @@ static void a_record_that_disagrees_with_itself_is_refused(void **state)
 		{ RECORD(THUMBPRINT, "current", ",\"private_pem\":\"" PEM "\\u0000\""), RC_BAD_REQUEST },
 		{ "{\"kid\":\"" THUMBPRINT "\",\"state\":\"old\",\"x\":\"" X "\",\"y\":\"" Y "\"}", RC_BAD_REQUEST },
 		{ "{\"kid\":\"" THUMBPRINT "\",\"state\":\"old\",\"created_at\":5,\"x\":\"" Y "\",\"y\":\"" X "\"}", RC_BAD_REQUEST },
+		{ RECORD(THUMBPRINT, "current", ",\"project\":-1"), RC_BAD_REQUEST },
+		{ RECORD(THUMBPRINT, "current", ",\"project\":4294967296"), RC_BAD_REQUEST },
+		{ RECORD(THUMBPRINT, "current", ",\"project\":\"1\""), RC_BAD_REQUEST },
+		{ RECORD(THUMBPRINT, "current", ",\"activates_at\":null"), RC_BAD_REQUEST },
+		{ RECORD(THUMBPRINT, "current", ",\"life_s\":-1"), RC_BAD_REQUEST },
+		{ RECORD(THUMBPRINT, "current", ",\"life_s\":2592001"), RC_BAD_REQUEST },
 		{ "", RC_BAD_REQUEST }, { "[]", RC_BAD_REQUEST }, { "{}", RC_BAD_REQUEST },
 	};
 
@@ -330,6 +433,29 @@ static void a_record_that_disagrees_with_itself_is_refused(void **state)
 	}
 }
 
+/* As they were when there was one key and no moments: it signs, and its tokens may live as long as any could. */
+static void a_record_without_moments_is_read(void **state)
+{
+	static const struct {
+		const char *record;
+		int64_t activates_at;
+	} rows[] = {
+		{ RECORD(THUMBPRINT, "current", ""), 5 }, { RECORD(THUMBPRINT, "old", ""), 5 },
+		{ RECORD(THUMBPRINT, "next", ""), 5 + KEY_PUBLISH_S },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct key_set *set = key_set_new();
+
+		assert_int_equal(key_read(set, str_c(rows[i].record)), RC_OK);
+		assert_int_equal(key_set_at(set, 0)->activates_at, rows[i].activates_at);
+		assert_int_equal(key_set_at(set, 0)->project, KEY_SHARED);
+		assert_int_equal(key_set_at(set, 0)->life_s, 30 * 86400);
+		key_set_unref(set);
+	}
+}
+
 /* The private half of another key, under this one's coordinates and name. */
 static void a_private_half_must_fit_the_public_one(void **state)
 {
@@ -338,7 +464,7 @@ static void a_private_half_must_fit_the_public_one(void **state)
 	char *x;
 
 	(void)state;
-	assert_int_equal(key_set_generate(made, KEY_CURRENT, 5), RC_OK);
+	assert_int_equal(key_set_generate(made, KEY_SHARED, 5, 5, 60), RC_OK);
 	record = arena_dup(arena, key_write(key_set_at(made, 0), arena));
 	x = memmem(record.p, record.n, "\"x\":\"", 5);
 	assert_non_null(x);
@@ -397,7 +523,7 @@ static void a_locked_private_key_asks_nobody_for_its_phrase(void **state)
 	long n;
 
 	(void)state;
-	assert_int_equal(key_set_generate(made, KEY_CURRENT, 5), RC_OK);
+	assert_int_equal(key_set_generate(made, KEY_SHARED, 5, 5, 60), RC_OK);
 	key = key_set_at(made, 0);
 	assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, EVP_aes_128_cbc(), "phrase", 6, NULL, NULL), 1);
 	n = BIO_get_mem_data(bio, &pem);
@@ -422,7 +548,7 @@ static void short_memory_gives_no_record(void **state)
 	struct arena *small = arena_new(64);
 
 	(void)state;
-	assert_int_equal(key_set_generate(set, KEY_CURRENT, 5), RC_OK);
+	assert_int_equal(key_set_generate(set, KEY_SHARED, 5, 5, 60), RC_OK);
 	assert_null(key_write(key_set_at(set, 0), small).p);
 	arena_free(small);
 	key_set_unref(set);
@@ -434,11 +560,11 @@ static void a_set_lives_as_long_as_somebody_holds_it(void **state)
 	struct key_set *set = key_set_new();
 
 	(void)state;
-	assert_int_equal(key_set_generate(set, KEY_CURRENT, 5), RC_OK);
+	assert_int_equal(key_set_generate(set, KEY_SHARED, 5, 5, 60), RC_OK);
 	assert_ptr_equal(key_set_ref(set), set);
 	key_set_unref(set);
 	assert_int_equal(key_set_count(set), 1);
-	assert_non_null(key_set_current(set)->private_pem);
+	assert_non_null(key_set_current(set, KEY_SHARED, 5)->private_pem);
 	key_set_unref(set);
 }
 
@@ -447,7 +573,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_kid_is_the_thumbprint, clean),
 		cmocka_unit_test_setup(every_made_key_is_another, clean),
-		cmocka_unit_test_setup(the_youngest_current_key_signs, clean),
+		cmocka_unit_test_setup(the_key_whose_turn_came_last_signs, clean),
+		cmocka_unit_test_setup(of_two_turns_at_one_time_the_younger_key_has_it, clean),
+		cmocka_unit_test_setup(a_key_is_needed_until_its_last_token_ends, clean),
+		cmocka_unit_test_setup(a_copy_has_all_but_one, clean),
+		cmocka_unit_test_setup(each_sees_its_own_keys_and_those_of_all, clean),
 		cmocka_unit_test_setup(a_jwk_set_is_read_as_it_was_written, clean),
 		cmocka_unit_test_setup(a_published_key_has_exactly_these_members, clean),
 		cmocka_unit_test_setup(short_coordinates_are_padded, clean),
@@ -457,6 +587,7 @@ int main(void)
 		cmocka_unit_test_setup(a_record_is_read_as_it_was_written, clean),
 		cmocka_unit_test_setup(a_record_without_its_private_half_stays_so, clean),
 		cmocka_unit_test_setup(a_record_that_disagrees_with_itself_is_refused, clean),
+		cmocka_unit_test_setup(a_record_without_moments_is_read, clean),
 		cmocka_unit_test_setup(a_private_half_must_fit_the_public_one, clean),
 		cmocka_unit_test_setup(a_key_of_another_curve_is_refused, clean),
 		cmocka_unit_test_setup(a_locked_private_key_asks_nobody_for_its_phrase, clean),

@@ -28,7 +28,7 @@ static bool knows(struct token_cache *cache, struct str text, uint64_t id)
 
 static void put(struct token_cache *cache, struct str text, uint64_t id)
 {
-	const struct token_entry entry = { 3, id, 1700000000, 1700086400 };
+	const struct token_entry entry = { 3, id, 1700000000, 1700086400, 5 };
 
 	token_cache_put(cache, text, &entry);
 }
@@ -37,7 +37,7 @@ static void put(struct token_cache *cache, struct str text, uint64_t id)
 
 static void an_entry_comes_back_as_it_was_put(void **state)
 {
-	const struct token_entry put_in = { UINT32_MAX, UINT64_MAX, INT64_MIN, INT64_MAX };
+	const struct token_entry put_in = { UINT32_MAX, UINT64_MAX, INT64_MIN, INT64_MAX, UINT64_MAX };
 	struct token_cache *cache = token_cache_new(100);
 	struct token_entry entry;
 
@@ -228,7 +228,7 @@ static void *work(void *arg)
 	for (int i = 0; i < ROUNDS; i++) {
 		unsigned which = (unsigned)rand_r(&worker->seed) % TEXTS;
 		struct str key = str_make(text, 100 + which % 400);
-		struct token_entry entry = { which, which, which, which };
+		struct token_entry entry = { which, which, which, which, which };
 
 		snprintf(text, 16, "text %u", which);
 		text[15] = 'x';
@@ -266,7 +266,7 @@ static void an_answer_is_good_for_sixty_seconds(void **state)
 {
 	struct validate_cache *cache = validate_cache_new(100);
 	struct arena *arena = arena_new(4096);
-	const struct validate_entry answer = { 42, 1699999990, 1700000000, STR_LIT("{\"jwt\":\"...\"}") };
+	const struct validate_entry answer = { 42, 1699999990, 1700000000, STR_LIT("{\"jwt\":\"...\"}"), 7 };
 	struct validate_entry entry;
 
 	(void)state;
@@ -289,7 +289,7 @@ static void an_answer_belongs_to_one_project_generation_and_text(void **state)
 {
 	struct validate_cache *cache = validate_cache_new(100);
 	struct arena *arena = arena_new(4096);
-	const struct validate_entry answer = { 42, 1, 1, STR_LIT("reply") };
+	const struct validate_entry answer = { 42, 1, 1, STR_LIT("reply"), 0 };
 	struct validate_entry entry;
 
 	(void)state;
@@ -308,7 +308,7 @@ static void an_answer_that_does_not_fit_is_not_found(void **state)
 {
 	struct validate_cache *cache = validate_cache_new(8);
 	struct arena *arena = arena_new(8);
-	const struct validate_entry answer = { 42, 1, 1, STR_LIT("a reply of some length") };
+	const struct validate_entry answer = { 42, 1, 1, STR_LIT("a reply of some length"), 0 };
 	struct validate_entry entry;
 
 	(void)state;

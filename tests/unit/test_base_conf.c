@@ -44,6 +44,7 @@ static void is_default(const struct conf *conf)
 	assert_int_equal(conf->init_data_age_s, 86400);
 	assert_int_equal(conf->token_life_s, 86400);
 	assert_string_equal(conf->issuer, "tmakv");
+	assert_int_equal(conf->signing_key_life_s, 90 * 86400);
 	assert_int_equal(conf->token_cache, 16384);
 	assert_string_equal(conf->log_level, "info");
 }
@@ -112,6 +113,7 @@ static void numbers_have_bounds(void **state)
 		{ "min_ttl_s", "0", "1", "86400", "86401" },
 		{ "init_data_age_s", "59", "60", "604800", "604801" },
 		{ "token_life_s", "59", "60", "2592000", "2592001" },
+		{ "signing_key_life_s", "-1", "0", "315360000", "315360001" },
 		{ "token_cache", "-1", "0", "1000000", "1000001" },
 		{ "listen_mode", "-1", "0", "777", "1000" },
 	};
