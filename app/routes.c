@@ -23,6 +23,7 @@ static const struct route sdk_routes[] = {
 	{ GET_HEAD,      "/sdk/v1/kv",              RIGHT_READ,  sdk_list,         NULL },
 	{ METHOD_POST,   "/sdk/v1/auth/validate",   RIGHT_NONE,  sign_in_validate, NULL },
 	{ GET_HEAD,      "/.well-known/jwks.json",  RIGHT_NONE,  sign_in_jwks,     NULL },
+	{ GET_HEAD,      "/p/{project}/.well-known/jwks.json", RIGHT_NONE, sign_in_project_jwks, NULL },
 	{ GET_HEAD,      "/kv/{key}",               RIGHT_READ,  sdk_get,          NULL },
 	{ METHOD_PUT,    "/kv/{key}",               RIGHT_WRITE, sdk_put,          NULL },
 	{ METHOD_DELETE, "/kv/{key}",               RIGHT_WRITE, sdk_delete,       NULL },

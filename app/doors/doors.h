@@ -23,9 +23,10 @@ void sdk_error(struct call *call, enum rc rc);
 void rest_error(struct call *call, enum rc rc);
 void binding_error(struct call *call, enum rc rc);
 
-/* sign_in.c: POST /sdk/v1/auth/validate, GET /.well-known/jwks.json */
+/* sign_in.c: POST /sdk/v1/auth/validate, GET /.well-known/jwks.json and /p/{project}/.well-known/jwks.json */
 enum rc sign_in_validate(struct call *call) MUST_USE;
 enum rc sign_in_jwks(struct call *call) MUST_USE;
+enum rc sign_in_project_jwks(struct call *call) MUST_USE;
 
 /* sdk.c: /sdk/v1/kv and /kv */
 enum rc sdk_get(struct call *call) MUST_USE;

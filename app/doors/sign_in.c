@@ -6,8 +6,9 @@
 #include "base/jdoc.h"
 #include "call.h"
 #include "doors/doors.h"
+#include "http/uri.h"
 
-enum { VALIDATE_BODY_MAX = 16 * 1024, VALIDATE_DEPTH = 8, JWKS_MAX = 16 * 1024 };
+enum { VALIDATE_BODY_MAX = 16 * 1024, VALIDATE_DEPTH = 8, JWKS_MAX = 32 * 1024 };
 
 /* A member that has to be there, copied into the arena: the document is released before it is used. */
 static enum rc text_member(struct call *call, json_object *doc, const char *name, struct str *out)
@@ -60,15 +61,34 @@ enum rc sign_in_validate(struct call *call)
 	return RC_OK;
 }
 
+static enum rc answer_jwks(struct call *call, struct buf *jwks)
+{
+	if (!buf_ok(jwks))
+		return RC_NO_MEMORY;
+	reply_header(&call->reply, "Cache-Control", STR_LIT("public, max-age=300"));
+	reply_part(&call->reply, buf_str(jwks));
+	return RC_OK;
+}
+
 enum rc sign_in_jwks(struct call *call)
 {
 	struct buf jwks;
 
 	buf_init(&jwks, call->arena, JWKS_MAX);
 	auth_jwks(call->app->auth, &jwks);
-	if (!buf_ok(&jwks))
-		return RC_NO_MEMORY;
-	reply_header(&call->reply, "Cache-Control", STR_LIT("public, max-age=300"));
-	reply_part(&call->reply, buf_str(&jwks));
-	return RC_OK;
+	return answer_jwks(call, &jwks);
+}
+
+/* What is no project's name, in whatever way, names none: 404 would be taken for an empty store. */
+enum rc sign_in_project_jwks(struct call *call)
+{
+	struct str project;
+	struct buf jwks;
+	enum rc rc = uri_decode(call->name_space, call->arena, &project);
+
+	if (rc != RC_OK)
+		return rc == RC_BAD_REQUEST ? RC_PROJECT_UNAVAILABLE : rc;
+	buf_init(&jwks, call->arena, JWKS_MAX);
+	rc = auth_project_jwks(call->app->auth, call->app->registry, project, call->now, &jwks);
+	return rc == RC_OK ? answer_jwks(call, &jwks) : rc;
 }
