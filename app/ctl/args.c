@@ -51,8 +51,12 @@ static const struct {
 	[OPTION_KEEP]           = { "keep",           0,   "N",    "delete the oldest finished backups beyond N" },
 	[OPTION_PRESET]         = { "preset",         0,   "NAME", "rules made before: 'shared', 'private' or 'private+public'" },
 	[OPTION_NONE]           = { "none",           0,   NULL,   "no rules from now on" },
-	[OPTION_USER]           = { "user",           0,   "ID",   "the Telegram id of the user who asks" },
+	[OPTION_USER]           = { "user",           0,   "ID",   "a user, by the Telegram id" },
 	[OPTION_BYTES]          = { "bytes",          0,   "N",    "for write, how many bytes the value has" },
+	[OPTION_EXPIRES_IN]     = { "expires-in",     0,   "D",    "the key is refused after this time: 90d, 12h, 30m or 45s" },
+	[OPTION_EXPIRES_AT]     = { "expires-at",     0,   "T",    "the key is refused from T on, in seconds since 1970" },
+	[OPTION_AT_ONCE]        = { "at-once",        0,   NULL,   "do not wait until everybody knows the new key" },
+	[OPTION_LIST]           = { "list",           0,   NULL,   "show what was revoked, revoke nothing" },
 	[OPTION_MIN_TTL]        = { "min-ttl",        0,   "S",    "shortest time to live a client may ask for; or 'default'" },
 };
 
@@ -203,6 +207,38 @@ enum ctl_exit args_size(struct ctl *ctl, enum ctl_option option, int64_t min, in
 		return ctl_usage(ctl, "--%s needs a size from %" PRId64 " to %" PRId64 " bytes; K and M stand for their 1024",
 				 table[option].name, min, max);
 	*value = (int64_t)number;
+	return CTL_OK;
+}
+
+/* How many seconds a letter stands for; 0: it is none. */
+static int64_t seconds_of(char unit)
+{
+	switch (unit) {
+	case 's': return 1;
+	case 'm': return 60;
+	case 'h': return 3600;
+	case 'd': return 86400;
+	default:  return 0;
+	}
+}
+
+enum ctl_exit args_duration(struct ctl *ctl, enum ctl_option option, int64_t min, int64_t max, int64_t *seconds)
+{
+	const char *text = args_value(ctl, option);
+	struct str number;
+	int64_t unit;
+	uint64_t n;
+
+	if (text == NULL)
+		return CTL_OK;
+	number = str_c(text);
+	unit = number.n == 0 ? 0 : seconds_of(number.p[number.n - 1]);
+	if (number.n != 0)
+		number.n--;
+	if (unit == 0 || !str_to_u64(number, 1, (uint64_t)(max / unit), &n) || (int64_t)n * unit < min)
+		return ctl_usage(ctl, "--%s needs a time like 90d, 12h, 30m or 45s, from %s to %s", table[option].name,
+				 ctl_duration(ctl, min), ctl_duration(ctl, max));
+	*seconds = (int64_t)n * unit;
 	return CTL_OK;
 }
 

@@ -28,15 +28,16 @@ static void print_keys(struct ctl *ctl, json_object *keys)
 	size_t n = json_object_array_length(keys);
 	struct table table;
 
-	table_init(&table, ctl->arena, 5);
-	table_add_c(&table, (const char *const[]){ "ID", "RIGHT", "CREATED", "EXPIRES", "NAME" });
+	table_init(&table, ctl->arena, 6);
+	table_add_c(&table, (const char *const[]){ "ID", "RIGHT", "CREATED", "EXPIRES", "LAST USED", "NAME" });
 	for (size_t i = 0; i < n; i++) {
 		json_object *key = json_object_array_get_idx(keys, i);
-		int64_t expires_at = ctl_get_i64(key, "expires_at");
+		int64_t expires_at = ctl_get_i64(key, "expires_at"), last_used_at = ctl_get_i64(key, "last_used_at");
 
 		table_add(&table, (const struct str[]){ ctl_get_str(key, "id"), ctl_get_str(key, "right"),
 			  str_c(ctl_time(ctl, ctl_get_i64(key, "created_at"))),
-			  str_c(expires_at == 0 ? "never" : ctl_time(ctl, expires_at)), ctl_get_str(key, "name") });
+			  str_c(expires_at == 0 ? "never" : ctl_time(ctl, expires_at)),
+			  str_c(last_used_at == 0 ? "never" : ctl_time(ctl, last_used_at)), ctl_get_str(key, "name") });
 	}
 	if (table.failed)
 		ctl_no_memory();
@@ -76,25 +77,41 @@ static enum ctl_exit revoke(struct ctl *ctl, const char *command, json_object *a
 	return CTL_OK;
 }
 
-/* {"name":...} if the command line has one. */
-static json_object *name_args(struct ctl *ctl)
+#define EXPIRES_MAX (INT64_C(100) * 365 * 86400)
+
+/* {"name":...} and when it expires, as far as the command line has them. */
+static enum ctl_exit new_key_args(struct ctl *ctl, json_object *args)
 {
 	const char *name = args_value(ctl, OPTION_NAME);
-	json_object *args = ctl_object();
+	int64_t in_s = 0, at = 0;
+	enum ctl_exit exit;
 
+	if (args_has(ctl, OPTION_EXPIRES_IN) && args_has(ctl, OPTION_EXPIRES_AT))
+		return ctl_usage(ctl, "--expires-in or --expires-at, not both");
+	if ((exit = args_duration(ctl, OPTION_EXPIRES_IN, 1, EXPIRES_MAX, &in_s)) != CTL_OK ||
+	    (exit = args_i64(ctl, OPTION_EXPIRES_AT, 1, INT64_MAX / 2, &at)) != CTL_OK)
+		return exit;
 	if (name != NULL)
 		ctl_add_str(args, "name", str_c(name));
-	return args;
+	if (in_s != 0)
+		ctl_add_i64(args, "expires_in_s", in_s);
+	if (at != 0)
+		ctl_add_i64(args, "expires_at", at);
+	return CTL_OK;
 }
 
 /* --- API keys --- */
 
 enum ctl_exit cmd_key_create(struct ctl *ctl)
 {
-	json_object *args = name_args(ctl), *key;
+	json_object *args = ctl_object(), *key;
 	bool read_only = args_has(ctl, OPTION_READ_ONLY);
 	enum ctl_exit exit;
 
+	if ((exit = new_key_args(ctl, args)) != CTL_OK) {
+		json_object_put(args);
+		return exit;
+	}
 	ctl_add_str(args, "project", str_c(ctl->words[0]));
 	ctl_add_str(args, "right", read_only ? STR_LIT("read") : STR_LIT("read-write"));
 	if ((exit = control_ask(ctl, "key.create", args, &key)) != CTL_OK)
@@ -129,10 +146,14 @@ enum ctl_exit cmd_key_revoke(struct ctl *ctl)
 
 enum ctl_exit cmd_admin_key_create(struct ctl *ctl)
 {
-	json_object *key;
-	enum ctl_exit exit = control_ask(ctl, "admin-key.create", name_args(ctl), &key);
+	json_object *args = ctl_object(), *key;
+	enum ctl_exit exit;
 
-	if (exit != CTL_OK)
+	if ((exit = new_key_args(ctl, args)) != CTL_OK) {
+		json_object_put(args);
+		return exit;
+	}
+	if ((exit = control_ask(ctl, "admin-key.create", args, &key)) != CTL_OK)
 		return exit;
 	if (ctl->json)
 		ctl_print_json(ctl, key);

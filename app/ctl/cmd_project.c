@@ -4,42 +4,14 @@
 #include "config.h"
 
 #include <inttypes.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "base/hex.h"
 #include "base/jdoc.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 
 /* --- what a project looks like --- */
-
-/* "7342037359 (by its token)" and so on; "none". */
-static struct str bots_text(struct ctl *ctl, json_object *project)
-{
-	json_object *bots;
-	struct buf buf;
-
-	if (!jdoc_array(project, "bots", &bots) || json_object_array_length(bots) == 0)
-		return STR_LIT("none");
-	buf_init(&buf, ctl->arena, 4096);
-	for (size_t i = 0; i < json_object_array_length(bots); i++) {
-		json_object *bot = json_object_array_get_idx(bots, i);
-
-		buf_addf(&buf, "%s%" PRId64, i == 0 ? "" : ", ", ctl_get_i64(bot, "id"));
-		if (!str_eq(ctl_get_str(bot, "mode"), STR_LIT("hmac")))
-			buf_addf(&buf, " (by Telegram's key, %.*s)", STR(ctl_get_str(bot, "environment")));
-		else if (ctl_get_i64(bot, "secrets") > 1)
-			buf_addf(&buf, " (by %" PRId64 " tokens)", ctl_get_i64(bot, "secrets"));
-		else
-			buf_add_c(&buf, " (by its token)");
-	}
-	if (!buf_ok(&buf))
-		ctl_no_memory();
-	return buf_str(&buf);
-}
 
 static void add_field(struct table *table, const char *name, struct str value)
 {
@@ -66,7 +38,18 @@ static void add_names(struct ctl *ctl, struct table *table, json_object *project
 	add_field(table, "name", ctl_get_str(project, "name"));
 	add_field(table, "id", ctl_get_str(project, "id"));
 	add_field(table, "namespace id", ctl_get_str(project, "namespace_id"));
-	add_field(table, "bots", bots_text(ctl, project));
+	add_field(table, "bots", ctl_bots_text(ctl, project));
+}
+
+static struct str signing_text(struct ctl *ctl, json_object *signing)
+{
+	int64_t from = ctl_get_i64(signing, "own_from"), until = ctl_get_i64(signing, "own_until");
+
+	if (from == 0)
+		return STR_LIT("those of all projects");
+	if (until == 0)
+		return str_c(ctl_text(ctl, "its own, from %s on", ctl_time(ctl, from)));
+	return str_c(ctl_text(ctl, "those of all projects, from %s on", ctl_time(ctl, until)));
 }
 
 static void print_project(struct ctl *ctl, json_object *project)
@@ -82,6 +65,8 @@ static void print_project(struct ctl *ctl, json_object *project)
 		  ctl_text(ctl, "%" PRId64 ", see tmakvctl rules show", ctl_get_i64(project, "rules")) :
 		  "none: every signed-in user reaches every key"));
 	add_field(&table, "created", str_c(ctl_time(ctl, ctl_get_i64(project, "created_at"))));
+	if (jdoc_object(project, "signing", &part))
+		add_field(&table, "signing keys", signing_text(ctl, part));
 	if (not_before != 0)
 		add_field(&table, "revoked", str_c(ctl_text(ctl, "all that was signed before %s", ctl_time(ctl, not_before))));
 	if (jdoc_object(project, "limits", &part))
@@ -110,22 +95,6 @@ static enum ctl_exit ask_project(struct ctl *ctl, const char *command, const cha
 
 /* --- the commands --- */
 
-/* What is sent of a bot: its id, and how to check initData for it. */
-static void add_bot(json_object *array, const struct bot *bot)
-{
-	bool by_token = bot->n_secrets != 0;
-	char hex[2 * BOT_SECRET_SIZE];
-	json_object *object = ctl_object();
-
-	_Static_assert(BOT_SECRET_SIZE == BOT_PUBLIC_KEY_SIZE, "one buffer for both");
-	ctl_add_i64(object, "id", (int64_t)bot->id);
-	hex_encode(by_token ? bot->secrets[0] : bot->public_key, BOT_SECRET_SIZE, hex);
-	ctl_add_str(object, by_token ? "secret" : "public_key", str_make(hex, sizeof hex));
-	OPENSSL_cleanse(hex, sizeof hex);
-	if (json_object_array_add(array, object) != 0)
-		ctl_no_memory();
-}
-
 /* What a person needs of a new project, and what to do with it. */
 static void print_new_project(struct ctl *ctl, json_object *project, bool has_bots)
 {
@@ -147,17 +116,11 @@ static void print_new_project(struct ctl *ctl, json_object *project, bool has_bo
 
 enum ctl_exit cmd_project_create(struct ctl *ctl)
 {
-	json_object *args = ctl_object(), *array = json_object_new_array(), *project;
-	struct bot bots[INPUT_BOTS_MAX];
+	json_object *args = ctl_object(), *project;
 	enum ctl_exit exit;
 	size_t n;
 
-	ctl_add(args, "bots", array);
-	exit = input_bots(ctl, true, bots, &n);
-	for (size_t i = 0; exit == CTL_OK && i < n; i++)
-		add_bot(array, &bots[i]);
-	OPENSSL_cleanse(bots, sizeof bots);
-	if (exit != CTL_OK) {
+	if ((exit = input_bots_add(ctl, args, &n)) != CTL_OK) {
 		json_object_put(args);
 		return exit;
 	}
@@ -193,7 +156,7 @@ static void print_list(struct ctl *ctl, json_object *projects)
 
 		table_add(&table, (const struct str[]){ ctl_get_str(project, "name"), ctl_get_str(project, "id"),
 			  ctl_get_str(project, "state"), str_c(ctl_time(ctl, ctl_get_i64(project, "created_at"))),
-			  bots_text(ctl, project) });
+			  ctl_bots_text(ctl, project) });
 	}
 	if (table.failed)
 		ctl_no_memory();
@@ -262,6 +225,28 @@ enum ctl_exit cmd_project_disable(struct ctl *ctl)
 enum ctl_exit cmd_project_enable(struct ctl *ctl)
 {
 	return change(ctl, "project.enable", NULL, NULL, "is enabled");
+}
+
+enum ctl_exit cmd_project_signing(struct ctl *ctl)
+{
+	json_object *project;
+	struct str words;
+	enum ctl_exit exit = ask_project(ctl, "project.signing", "keys", ctl->words[1], &project);
+
+	if (exit != CTL_OK)
+		return exit;
+	if (ctl->json) {
+		ctl_print_json(ctl, project);
+	} else {
+		json_object *signing = NULL;
+
+		jdoc_object(project, "signing", &signing);
+		words = signing_text(ctl, signing);
+		printf("Project %.*s is signed for with %.*s.\n", STR(ctl_get_str(project, "name")), STR(words));
+		printf("Its keys are at /p/%.*s/.well-known/jwks.json.\n", STR(ctl_get_str(project, "id")));
+	}
+	json_object_put(project);
+	return CTL_OK;
 }
 
 /* --- limits --- */

@@ -44,6 +44,7 @@ enum ctl_option {
 	OPTION_OUTPUT, OPTION_FILE, OPTION_INFO, OPTION_TTL, OPTION_EXPIRATION, OPTION_METADATA,
 	OPTION_PREFIX, OPTION_LIMIT, OPTION_CURSOR, OPTION_FORMAT, OPTION_SKIP, OPTION_KEEP,
 	OPTION_PRESET, OPTION_NONE, OPTION_USER, OPTION_BYTES,
+	OPTION_EXPIRES_IN, OPTION_EXPIRES_AT, OPTION_AT_ONCE, OPTION_LIST,
 	OPTION__COUNT
 };
 
@@ -99,6 +100,9 @@ enum ctl_exit args_i64(struct ctl *ctl, enum ctl_option option, int64_t min, int
 /* args_size - the same with K, M and so on behind it. */
 enum ctl_exit args_size(struct ctl *ctl, enum ctl_option option, int64_t min, int64_t max, int64_t *value);
 
+/* args_duration - the same in seconds, with s, m, h or d behind it: minutes, hours, days. */
+enum ctl_exit args_duration(struct ctl *ctl, enum ctl_option option, int64_t min, int64_t max, int64_t *seconds);
+
 /* args_print_options - the help of the options in MASK. */
 void args_print_options(uint64_t mask);
 
@@ -143,6 +147,9 @@ const char *ctl_size(struct ctl *ctl, int64_t bytes);
 /* ctl_no_memory - end the program. */
 _Noreturn void ctl_no_memory(void);
 
+/* ctl_bots_text - the member "bots" of PROJECT: "7342037359 (by its token)" and so on; "none". */
+struct str ctl_bots_text(struct ctl *ctl, json_object *project);
+
 /* Documents to send: these end the program when there is no memory. */
 json_object *ctl_object(void);
 void ctl_add(json_object *object, const char *name, json_object *value);
@@ -173,6 +180,9 @@ enum ctl_exit input_file(struct ctl *ctl, const char *file, size_t max, struct s
 enum { INPUT_BOTS_MAX = 16 };
 enum ctl_exit input_bots(struct ctl *ctl, bool stdin_is_free, struct bot *bots, size_t *n);
 
+/* input_bots_add - the same, as the argument "bots" of a command; *N (NULL: not asked for) is how many. */
+enum ctl_exit input_bots_add(struct ctl *ctl, json_object *args, size_t *n);
+
 /* --- control_client.c --- */
 
 /*
@@ -195,6 +205,12 @@ enum ctl_exit cmd_project_disable(struct ctl *ctl), cmd_project_enable(struct ct
 enum ctl_exit cmd_project_delete(struct ctl *ctl), cmd_project_limit(struct ctl *ctl);
 enum ctl_exit cmd_rules_set(struct ctl *ctl), cmd_rules_show(struct ctl *ctl), cmd_rules_test(struct ctl *ctl);
 enum ctl_exit cmd_key_create(struct ctl *ctl), cmd_key_list(struct ctl *ctl), cmd_key_revoke(struct ctl *ctl);
+enum ctl_exit cmd_project_signing(struct ctl *ctl);
+enum ctl_exit cmd_bot_list(struct ctl *ctl), cmd_bot_add(struct ctl *ctl);
+enum ctl_exit cmd_bot_retire(struct ctl *ctl), cmd_bot_remove(struct ctl *ctl);
+enum ctl_exit cmd_revoke(struct ctl *ctl);
+enum ctl_exit cmd_signing_key_list(struct ctl *ctl), cmd_signing_key_rotate(struct ctl *ctl);
+enum ctl_exit cmd_signing_key_remove(struct ctl *ctl);
 enum ctl_exit cmd_admin_key_create(struct ctl *ctl), cmd_admin_key_list(struct ctl *ctl);
 enum ctl_exit cmd_admin_key_revoke(struct ctl *ctl);
 enum ctl_exit cmd_kv_get(struct ctl *ctl), cmd_kv_put(struct ctl *ctl), cmd_kv_delete(struct ctl *ctl);

@@ -59,20 +59,53 @@ static const struct ctl_command commands[] = {
 	  "PROJECT --user ID OPERATION KEY [--bytes N]", "may this user do that, and why",
 	  "Says whether a user may read, write, delete or list a key, and which rule grants it or what is in\n"
 	  "the way. Of list, KEY is the prefix, '' for none, and the answer is where it would look." },
-	{ "key create", cmd_key_create, OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_READ_ONLY), 1,
-	  "PROJECT [--name NAME] [--read-only]", "make an API key for a server",
+	{ "project signing", cmd_project_signing, 0, 2, "PROJECT own|shared", "which keys sign its tokens",
+	  "Lets a project have signing keys of its own, so that its tokens are worth nothing to the back\n"
+	  "ends of other projects; or lets it use those of all projects again. Before 'own', set jwksUrl in\n"
+	  "its back end to /p/PROJECT/.well-known/jwks.json, which answers the right keys all the time." },
+	{ "bot list", cmd_bot_list, 0, 1, "PROJECT", "list a project's bots",
+	  "Lists the bots through which a project's users sign in, and by what their initData is checked." },
+	{ "bot add", cmd_bot_add, BOTS, 1,
+	  "PROJECT [--bot-token-file FILE]... [--bot-id ID [--test | --public-key HEX]]...",
+	  "add a bot, or a bot's new token",
+	  "Adds bots to a project, up to 8; as for 'project create'. A bot that is there already gets a\n"
+	  "second token, which counts beside the first until 'bot retire' drops that one." },
+	{ "bot retire", cmd_bot_retire, 0, 2, "PROJECT BOT-ID", "drop a bot's older token",
+	  "Refuses initData that was signed with the older of a bot's two tokens from now on." },
+	{ "bot remove", cmd_bot_remove, 0, 2, "PROJECT BOT-ID", "nobody signs in through it any more",
+	  "Refuses initData of a bot from now on. Tokens that its users have stay good: see 'revoke'." },
+	{ "revoke", cmd_revoke, OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_LIST), 1, "PROJECT [--user ID | --list]",
+	  "refuse what users have by now",
+	  "Refuses all tokens and all initData that the users of a project, or one of them, have by now.\n"
+	  "Who opens the Mini App again signs in again. With --list it shows what was revoked." },
+	{ "signing-key list", cmd_signing_key_list, OPTION_BIT(OPTION_PROJECT), 0, "[--project P]",
+	  "list the keys that sign tokens",
+	  "Lists the keys that sign session tokens, or a project's own: which is next, current or old, and\n"
+	  "until when an old one is published." },
+	{ "signing-key rotate", cmd_signing_key_rotate, OPTION_BIT(OPTION_PROJECT) | OPTION_BIT(OPTION_AT_ONCE), 0,
+	  "[--project P] [--at-once]", "let another key sign tokens",
+	  "Makes a signing key and publishes it. It signs 16 minutes later, when whoever checks tokens knows\n"
+	  "it, and the key before it stays for as long as its tokens live: no good token is refused." },
+	{ "signing-key remove", cmd_signing_key_remove, 0, 1, "KID", "a key that was stolen is none any more",
+	  "Takes a signing key away: what it signed is refused from now on, by back ends when they fetch the\n"
+	  "keys again, in 15 minutes at the latest. KID is what 'signing-key list' shows." },
+	{ "key create", cmd_key_create,
+	  OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_READ_ONLY) | OPTION_BIT(OPTION_EXPIRES_IN) | OPTION_BIT(OPTION_EXPIRES_AT),
+	  1, "PROJECT [--name NAME] [--read-only] [--expires-in D | --expires-at T]", "make an API key for a server",
 	  "Makes an API key, with which a project's own server reads and writes. The key alone goes\n"
 	  "to standard output, this once: it is not stored and cannot be shown again." },
 	{ "key list", cmd_key_list, 0, 1, "PROJECT", "list a project's API keys",
-	  "Lists a project's API keys: their ids and names, not the keys." },
+	  "Lists a project's API keys: their ids and names, not the keys; and when each was last used." },
 	{ "key revoke", cmd_key_revoke, 0, 2, "PROJECT KEY-ID", "make an API key useless",
 	  "Refuses an API key from now on. KEY-ID is what 'key list' shows." },
-	{ "admin-key create", cmd_admin_key_create, OPTION_BIT(OPTION_NAME), 0, "[--name NAME]",
+	{ "admin-key create", cmd_admin_key_create,
+	  OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_EXPIRES_IN) | OPTION_BIT(OPTION_EXPIRES_AT), 0,
+	  "[--name NAME] [--expires-in D | --expires-at T]",
 	  "make a key for all projects",
 	  "Makes an admin key, with which the REST door reads and writes every project, and makes,\n"
 	  "renames and deletes projects. The key alone goes to standard output, this once." },
 	{ "admin-key list", cmd_admin_key_list, 0, 0, "", "list the admin keys",
-	  "Lists the admin keys: their ids and names, not the keys." },
+	  "Lists the admin keys: their ids and names, not the keys; and when each was last used." },
 	{ "admin-key revoke", cmd_admin_key_revoke, 0, 1, "KEY-ID", "make an admin key useless",
 	  "Refuses an admin key from now on. KEY-ID is what 'admin-key list' shows." },
 	{ "kv get", cmd_kv_get, OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_INFO), 2,

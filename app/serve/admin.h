@@ -32,6 +32,9 @@ admin_command admin_project_create, admin_project_list, admin_project_show, admi
 admin_command admin_project_disable, admin_project_enable, admin_project_delete, admin_project_limit;
 admin_command admin_key_create, admin_key_list, admin_key_revoke;
 admin_command admin_rules_set, admin_rules_show, admin_rules_test;
+admin_command admin_bot_list, admin_bot_add, admin_bot_retire, admin_bot_remove;
+admin_command admin_revoke, admin_revoke_list;
+admin_command admin_signing_key_list, admin_signing_key_rotate, admin_signing_key_remove, admin_project_signing;
 admin_command admin_admin_key_create, admin_admin_key_list, admin_admin_key_revoke;
 
 /* admin_fail - RC, with a sentence for whoever asked. */
@@ -50,6 +53,9 @@ enum rc admin_knows_only(struct admin *admin, json_object *object, const char *n
 /* admin_find - the project that the argument "project" names. project_unref() it. */
 enum rc admin_find(struct admin *admin, const struct project **project) MUST_USE;
 
+/* admin_read_bots - those of the argument "bots" (absent: none), behind the *N of BOTS, which has room for PROJECT_BOTS_MAX. */
+enum rc admin_read_bots(struct admin *admin, struct bot *bots, size_t *n) MUST_USE;
+
 /* What the result is made of. Without memory `failed` is set, and the result is not sent. */
 void admin_put(struct admin *admin, json_object *object, const char *name, json_object *value);
 void admin_put_str(struct admin *admin, json_object *object, const char *name, struct str value);
@@ -60,5 +66,9 @@ void admin_put_bool(struct admin *admin, json_object *object, const char *name, 
 json_object *admin_put_object(struct admin *admin, json_object *object, const char *name);
 json_object *admin_put_array(struct admin *admin, json_object *object, const char *name);
 json_object *admin_append(struct admin *admin, json_object *array);
+
+/* admin_put_bot - BOT, without its secrets, at the end of ARRAY. admin_put_signing - "signing": which keys sign for PROJECT. */
+void admin_put_bot(struct admin *admin, json_object *array, const struct bot *bot);
+void admin_put_signing(struct admin *admin, json_object *object, const struct project *project);
 
 #endif

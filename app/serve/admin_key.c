@@ -19,6 +19,24 @@ static void put_credential(struct admin *admin, json_object *object, const struc
 	admin_put_str(admin, object, "right", str_c(credential->right == KEY_READ ? "read" : "read-write"));
 	admin_put_i64(admin, object, "created_at", credential->created_at);
 	admin_put_i64(admin, object, "expires_at", credential->expires_at);
+	admin_put_i64(admin, object, "last_used_at", credential->last_used_at);
+}
+
+/* The moment that "expires_at" names, or "expires_in_s" from now on; 0: never. */
+static enum rc read_expiry(struct admin *admin, int64_t *expires_at)
+{
+	int64_t in_s = 0;
+	enum rc rc;
+
+	*expires_at = 0;
+	if ((rc = admin_arg_i64(admin, "expires_at", 1, INT64_MAX / 2, expires_at)) != RC_OK ||
+	    (rc = admin_arg_i64(admin, "expires_in_s", 1, INT32_MAX * INT64_C(2), &in_s)) != RC_OK)
+		return rc;
+	if (in_s != 0)
+		*expires_at = admin->now + in_s;
+	if (*expires_at != 0 && *expires_at <= admin->now)
+		return admin_fail(admin, RC_BAD_REQUEST, "expires_at: that is over");
+	return RC_OK;
 }
 
 /* A key of NUMBER, called what the argument "name" says; the result is the key with its text. */
@@ -27,11 +45,14 @@ static enum rc create(struct admin *admin, uint32_t number, enum key_right right
 	char secret[CREDENTIAL_LEN + 1];
 	struct credential credential;
 	struct str name = STR_LIT("");
+	int64_t expires_at;
 	enum rc rc;
 
+	if ((rc = read_expiry(admin, &expires_at)) != RC_OK)
+		return rc;
 	if (jdoc_has(admin->args, "name") && (rc = admin_arg(admin, "name", &name)) != RC_OK)
 		return rc;
-	rc = credential_create(admin->app->registry, number, name, right, &credential, secret);
+	rc = credential_create_until(admin->app->registry, number, name, right, expires_at, &credential, secret);
 	if (rc == RC_BAD_REQUEST)
 		return admin_fail(admin, rc, "a key's name has at most %d characters", PROJECT_NAME_MAX);
 	if (rc != RC_OK)

@@ -8,41 +8,11 @@
 
 #include <openssl/crypto.h>
 
-#include "auth/initdata.h"
-#include "base/hex.h"
 #include "base/jdoc.h"
 #include "project/rules.h"
 #include "serve/admin.h"
 
-/* Telegram's ids are whole numbers that every program can read. */
-#define TELEGRAM_ID_MAX ((INT64_C(1) << 53) - 1)
-
 /* --- what a project looks like --- */
-
-static const char *environment_of(const struct bot *bot)
-{
-	if (memcmp(bot->public_key, initdata_key_production, BOT_PUBLIC_KEY_SIZE) == 0)
-		return "production";
-	if (memcmp(bot->public_key, initdata_key_test, BOT_PUBLIC_KEY_SIZE) == 0)
-		return "test";
-	return "custom";
-}
-
-static void put_bot(struct admin *admin, json_object *array, const struct bot *bot)
-{
-	json_object *object = admin_append(admin, array);
-	char key[2 * BOT_PUBLIC_KEY_SIZE];
-
-	admin_put_i64(admin, object, "id", (int64_t)bot->id);
-	admin_put_str(admin, object, "mode", str_c(bot->n_secrets != 0 ? "hmac" : "ed25519"));
-	if (bot->n_secrets != 0) {
-		admin_put_i64(admin, object, "secrets", (int64_t)bot->n_secrets);
-		return;
-	}
-	hex_encode(bot->public_key, BOT_PUBLIC_KEY_SIZE, key);
-	admin_put_str(admin, object, "environment", str_c(environment_of(bot)));
-	admin_put_str(admin, object, "public_key", str_make(key, sizeof key));
-}
 
 static void put_limits(struct admin *admin, json_object *object, const struct project *project)
 {
@@ -68,7 +38,8 @@ static void put_project(struct admin *admin, json_object *object, const struct p
 	admin_put_i64(admin, object, "not_before", project->not_before);
 	bots = admin_put_array(admin, object, "bots");
 	for (size_t i = 0; i < project->n_bots; i++)
-		put_bot(admin, bots, &project->bots[i]);
+		admin_put_bot(admin, bots, &project->bots[i]);
+	admin_put_signing(admin, object, project);
 	put_limits(admin, object, project);
 	if (project->rules != NULL)
 		admin_put_i64(admin, object, "rules", (int64_t)rules_count(project->rules));
@@ -87,96 +58,6 @@ static enum rc answer_project(struct admin *admin, struct str id)
 }
 
 /* --- project.create --- */
-
-static enum rc read_public_key(struct admin *admin, json_object *object, struct bot *bot)
-{
-	struct str environment = STR_LIT("production"), key;
-
-	if (jdoc_has(object, "public_key")) {
-		if (jdoc_has(object, "environment") || !jdoc_str(object, "public_key", &key) ||
-		    !hex_decode(key, bot->public_key, BOT_PUBLIC_KEY_SIZE))
-			return admin_fail(admin, RC_BAD_REQUEST,
-					  "bots: \"public_key\" is 64 hex digits, and stands without \"environment\"");
-		return RC_OK;
-	}
-	if (jdoc_has(object, "environment") && !jdoc_str(object, "environment", &environment))
-		environment = STR_LIT("");
-	if (str_eq(environment, STR_LIT("production")))
-		memcpy(bot->public_key, initdata_key_production, BOT_PUBLIC_KEY_SIZE);
-	else if (str_eq(environment, STR_LIT("test")))
-		memcpy(bot->public_key, initdata_key_test, BOT_PUBLIC_KEY_SIZE);
-	else
-		return admin_fail(admin, RC_BAD_REQUEST, "bots: \"environment\" is \"production\" or \"test\"");
-	return RC_OK;
-}
-
-static enum rc read_bot(struct admin *admin, json_object *object, struct bot *bot)
-{
-	struct str secret;
-	int64_t id;
-	enum rc rc;
-
-	if (!json_object_is_type(object, json_type_object))
-		return admin_fail(admin, RC_BAD_REQUEST, "bots: an array of objects is needed");
-	if ((rc = admin_knows_only(admin, object, "id secret environment public_key")) != RC_OK)
-		return rc;
-	if (!jdoc_i64(object, "id", &id) || id < 1 || id > TELEGRAM_ID_MAX)
-		return admin_fail(admin, RC_BAD_REQUEST, "bots: \"id\" is the number before the colon of the bot's token");
-	bot->id = (uint64_t)id;
-	if (jdoc_has(object, "secret")) {
-		if (!jdoc_str(object, "secret", &secret) || !hex_decode(secret, bot->secrets[0], BOT_SECRET_SIZE))
-			return admin_fail(admin, RC_BAD_REQUEST, "bots: \"secret\" is 64 hex digits");
-		bot->n_secrets = 1;
-	}
-	return read_public_key(admin, object, bot);
-}
-
-/* A second secret of a bot that is there already: its token is being changed. */
-static enum rc merge_bot(struct admin *admin, struct bot *bot, const struct bot *more)
-{
-	if (bot->n_secrets == 0 || more->n_secrets == 0)
-		return admin_fail(admin, RC_BAD_REQUEST, "bots: bot %llu stands there twice, once without its token",
-				  (unsigned long long)bot->id);
-	if (bot->n_secrets == BOT_SECRETS_MAX)
-		return admin_fail(admin, RC_BAD_REQUEST, "bots: more than %d tokens of bot %llu",
-				  BOT_SECRETS_MAX, (unsigned long long)bot->id);
-	if (CRYPTO_memcmp(bot->secrets[0], more->secrets[0], BOT_SECRET_SIZE) == 0)
-		return admin_fail(admin, RC_BAD_REQUEST, "bots: the same token of bot %llu twice",
-				  (unsigned long long)bot->id);
-	memcpy(bot->secrets[bot->n_secrets++], more->secrets[0], BOT_SECRET_SIZE);
-	return RC_OK;
-}
-
-static enum rc add_bot(struct admin *admin, struct bot *bots, size_t *n, const struct bot *bot)
-{
-	for (size_t i = 0; i < *n; i++)
-		if (bots[i].id == bot->id)
-			return merge_bot(admin, &bots[i], bot);
-	if (*n == PROJECT_BOTS_MAX)
-		return admin_fail(admin, RC_BAD_REQUEST, "bots: a project has at most %d", PROJECT_BOTS_MAX);
-	bots[(*n)++] = *bot;
-	return RC_OK;
-}
-
-static enum rc read_bots(struct admin *admin, struct bot *bots, size_t *n)
-{
-	json_object *array;
-	enum rc rc = RC_OK;
-
-	if (!jdoc_has(admin->args, "bots"))
-		return RC_OK;
-	if (!jdoc_array(admin->args, "bots", &array))
-		return admin_fail(admin, RC_BAD_REQUEST, "bots: an array is needed");
-	for (size_t i = 0; rc == RC_OK && i < json_object_array_length(array); i++) {
-		struct bot bot = { 0 };
-
-		rc = read_bot(admin, json_object_array_get_idx(array, i), &bot);
-		if (rc == RC_OK)
-			rc = add_bot(admin, bots, n, &bot);
-		OPENSSL_cleanse(&bot, sizeof bot);
-	}
-	return rc;
-}
 
 /* What is wrong with a name, in words; other outcomes have theirs in the table. */
 static enum rc explain_name(struct admin *admin, enum rc rc, struct str name)
@@ -198,7 +79,7 @@ enum rc admin_project_create(struct admin *admin)
 	enum rc rc;
 
 	if ((rc = admin_arg(admin, "name", &name)) == RC_OK &&
-	    (rc = read_bots(admin, bots, &n)) == RC_OK)
+	    (rc = admin_read_bots(admin, bots, &n)) == RC_OK)
 		rc = explain_name(admin, project_create(admin->app->registry, name, bots, n, &project), name);
 	if (rc == RC_OK) {
 		memcpy(admin->project, project->id, sizeof admin->project);

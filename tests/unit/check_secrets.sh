@@ -29,7 +29,7 @@ BEGIN {
 	public[++n] = "auth/cache.c memcmp(slot->item->bytes,"		# reached only when a keyed hash of 32 bits is the same
 	public[++n] = "project/registry.c memcmp(box->uuid,"		# an id
 	public[++n] = "auth/keys.c strcmp(a->kid, b->kid)"		# the names of published keys
-	public[++n] = "serve/admin_project.c memcmp(bot->public_key,"	# what the name says
+	public[++n] = "serve/admin_bot.c memcmp(bot->public_key,"	# what the name says
 	public[++n] = "serve/admin.c strcmp(verdict.reason,"		# a word of ours
 	# What has to be there.
 	must["auth/initdata.c"] = "CRYPTO_memcmp(ours, sent, HASH_SIZE)"
