@@ -1,6 +1,6 @@
 // Session tokens and API keys in the hands of somebody who has good ones, knows the published keys, and can sign
-// with keys of their own. Wrong claims under our own signature cannot be made from outside: unit tests do that, and
-// revocation marks and retired signing keys have no command yet.
+// with keys of their own. Wrong claims under our own signature cannot be made from outside: unit tests do that.
+// Revocation is in revocation.test.mjs, keys that change in signing_keys.test.mjs.
 import assert from 'node:assert/strict';
 import { createHmac, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { createServer } from 'node:http';
