@@ -31,7 +31,15 @@ try {
   const broken = await fetch(config.url + '/sdk/v1/kv/%zz');
   const answer = await fetch(config.url + '/sdk/v1/kv/x', {
     method: 'PUT', body: '1', headers: { Authorization: 'Bearer ' + jwt } });
-  await report({ user, got, missing, list, removed, refusal,
+  // A change in place: its method and its type want a preflight.
+  const change = (headers, body) => fetch(config.url + '/sdk/v1/kv/y', { method: 'PATCH', body, headers: {
+    Authorization: 'Bearer ' + jwt, 'Content-Type': 'application/vnd.tmakv.op+json', ...headers } });
+  const sum = await change({}, '{"op":"add","by":2}');
+  const late = await change({ 'If-Match': '"1"' }, '{"op":"add","by":2}');
+  const same = await fetch(config.url + '/sdk/v1/kv/y', { headers: {
+    Authorization: 'Bearer ' + jwt, 'If-None-Match': sum.headers.get('ETag') } });
+  await report({ patched: [sum.status, (await sum.json()).data, late.status, late.headers.get('ETag') === sum.headers.get('ETag'),
+    same.status], user, got, missing, list, removed, refusal,
     broken: [broken.status, (await broken.json()).code], etag: answer.headers.get('ETag') });
 } catch (error) {
   await report({ error: String(error) });
@@ -85,6 +93,7 @@ test('a Mini App page in Chromium signs in, writes, reads, lists and removes', {
       removed: null,
       refusal: 'HTTP_414',
       broken: [400, 'bad_request'],
+      patched: [200, { value: 2 }, 412, true, 304],
       etag: result.etag,
     });
     assert.match(result.etag, /^".+"$/);
