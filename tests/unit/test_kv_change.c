@@ -67,6 +67,30 @@ static struct str text_of(size_t n)
 	return str_make(p, n);
 }
 
+static size_t rows_in(enum store_table table)
+{
+	struct store_scan scan;
+	struct str key, value;
+	size_t n = 0;
+
+	store_scan_init(&scan, fixture.store, table, STR_LIT(""), arena_alloc(arena, STORE_SCAN_CHUNK));
+	while (store_scan_next(&scan, &key, &value) == RC_OK)
+		n++;
+	return n;
+}
+
+/* What PROJECT, or USER in it, has in use. */
+static uint64_t bytes_of(uint64_t user)
+{
+	char key[12], row[16] = { 0 };
+	size_t n;
+
+	store_put_u32(key, PROJECT);
+	store_put_u64(key + 4, user);
+	(void)!store_get(fixture.store, STORE_USAGE, str_make(key, sizeof key), row, sizeof row, &n);
+	return store_get_u64(row + 8);
+}
+
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...)
 {
@@ -87,7 +111,7 @@ static void expect_whole(void)
 
 static void what_else_a_key_has_stays_with_it(void **state)
 {
-	static const size_t values[] = { 3, 400, 900, 2000, 100000 }, metadata[] = { 0, 300, 700 };
+	static const size_t values[] = { 3, 400, 900, 2000, 20000 }, metadata[] = { 0, 300, 700 };
 
 	(void)state;
 	for (size_t i = 0; i < 5; i++) {
@@ -110,6 +134,10 @@ static void what_else_a_key_has_stays_with_it(void **state)
 			assert_int_equal(entry.owner, 41);
 			assert_int_equal(entry.version, op.answer.version);
 			assert_int_equal(entry.writes, op.answer.writes);
+			assert_int_equal(rows_in(STORE_EXPIRY), 1);
+			assert_int_equal(rows_in(STORE_VALUES), (entry.value.n > 954 - (data.n > 512 ? 0 : data.n)) + (data.n > 512));
+			assert_int_equal(bytes_of(0), 1 + entry.value.n + data.n);
+			assert_int_equal(bytes_of(41), bytes_of(0));
 			expect_whole();
 		}
 	}
@@ -162,6 +190,9 @@ static void a_touch_moves_the_expiry_alone(void **state)
 		assert_int_equal(entry.writes, i + 2);
 		assert_true(str_eq(entry.value, value));
 		assert_true(str_eq(entry.metadata, metadata));
+		assert_int_equal(rows_in(STORE_EXPIRY), times[i] != 0);
+		assert_int_equal(rows_in(STORE_VALUES), 2);
+		assert_int_equal(bytes_of(41), 1 + value.n + metadata.n);
 		expect_whole();
 	}
 }
