@@ -65,8 +65,11 @@ static enum rc change_read(struct call *call, const struct language *language, s
 	const char *why = NULL;
 	struct str text;
 	size_t bad_at;
-	/* A larger patch would make a value that is larger than can be changed in place. */
-	size_t limit = change->value_limit < KV_CHUNK_SIZE ? change->value_limit : KV_CHUNK_SIZE;
+	/*
+	 * A larger patch would make a value that is larger than can be changed in place. What access rules allow is for
+	 * the outcome alone: a counter of 8 bytes is changed by more words than that.
+	 */
+	size_t most = (size_t)call->caller.project->value_limit, limit = most < KV_CHUNK_SIZE ? most : KV_CHUNK_SIZE;
 	enum rc rc = body_read(&call->body, limit, call->arena, &text);
 
 	if (rc == RC_VALUE_TOO_LARGE)

@@ -170,6 +170,19 @@ describe('each operation by itself', () => {
     expectError(await put('big:new', project.as12, '2', { 'If-None-Match': '*' }), 412, 'precondition_failed');
   });
 
+  test('a change in place reads and writes, and its outcome is held to the limit', async () => {
+    const patch = (key, body, type = 'application/vnd.tmakv.op+json') =>
+      kv.ask('PATCH', path(key), { as: project.as12, headers: { 'Content-Type': type }, body: JSON.stringify(body) });
+    expectForbidden(await patch('drop:12:a', { op: 'add', by: 1 })); // write alone
+    expectForbidden(await patch('leaderboard:w', { op: 'add', by: 1 })); // read alone
+    expectForbidden(await patch('user:123:a', { op: 'add', by: 1 }));
+    assert.equal((await put('score:12', project.as12, '9')).status, 200);
+    assert.equal((await patch('score:12', { op: 'add', by: 1 })).data, '{"value":10}');
+    expectError(await patch('score:12', { op: 'add', by: 1e9 }), 413, 'value_too_large');
+    expectError(await patch('score:12', { name: 'Ada' }, 'application/merge-patch+json'), 413, 'value_too_large');
+    assert.equal((await get('score:12', project.as12)).data, '10');
+  });
+
   test('a value is as large as the most generous rule allows', async () => {
     for (const [key, most] of [['score:12', 8], ['wide:a', 10], ['wide:x', 100]]) {
       assert.equal((await put(key, project.as12, '1'.repeat(most))).status, 200, key);
