@@ -131,6 +131,13 @@ uint64_t rules_max_keys(const struct rules *rules)
 	return rules == NULL ? 0 : rules->max_keys;
 }
 
+uint64_t rules_user_keys(const struct rules *rules, uint64_t limit)
+{
+	uint64_t max_keys = rules_max_keys(rules);
+
+	return limit == 0 || (max_keys != 0 && max_keys < limit) ? max_keys : limit;
+}
+
 /* ---- reading: sentences ---- */
 
 /* What a document is read with: which rule is read now, and the sentence that says what is wrong. */

@@ -54,8 +54,12 @@ struct str rules_text(const struct rules *rules);
 size_t rules_count(const struct rules *rules);
 const struct rule *rules_at(const struct rules *rules, size_t i);
 
-/* rules_max_keys - the most keys that one user may own; 0: the rules set no limit. RULES may be NULL. */
+/*
+ * rules_max_keys - the most keys that one user may own; 0: the rules set no limit. RULES may be NULL.
+ * rules_user_keys - the same beside a LIMIT from elsewhere: the smaller of the two, 0 being none.
+ */
 uint64_t rules_max_keys(const struct rules *rules);
+uint64_t rules_user_keys(const struct rules *rules, uint64_t limit);
 
 /* Who asks: what the variables stand for. */
 struct rules_user {

@@ -78,9 +78,14 @@ static void a_document_is_kept_as_it_was_written(void **state)
 	assert_int_equal(rules_at(rules, 0)->operations, RULE_READ | RULE_LIST);
 	assert_int_equal(rules_at(rules, 0)->max_bytes, 0);
 	assert_int_equal(rules_at(rules, 1)->max_bytes, 26214400);
+	assert_int_equal(rules_user_keys(rules, 0), 7);
+	assert_int_equal(rules_user_keys(rules, 6), 6);
+	assert_int_equal(rules_user_keys(rules, 8), 7);
 	rules_unref(rules_ref(rules));
 	rules_unref(rules);
 	assert_int_equal(rules_max_keys(NULL), 0);
+	assert_int_equal(rules_user_keys(NULL, 0), 0);
+	assert_int_equal(rules_user_keys(NULL, 5), 5);
 	rules_unref(NULL);
 }
 
