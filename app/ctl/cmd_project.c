@@ -46,10 +46,10 @@ static struct str signing_text(struct ctl *ctl, json_object *signing)
 	int64_t from = ctl_get_i64(signing, "own_from"), until = ctl_get_i64(signing, "own_until");
 
 	if (from == 0)
-		return STR_LIT("those of all projects");
+		return STR_LIT("the keys of all projects");
 	if (until == 0)
-		return str_c(ctl_text(ctl, "its own, from %s on", ctl_time(ctl, from)));
-	return str_c(ctl_text(ctl, "those of all projects, from %s on", ctl_time(ctl, until)));
+		return str_c(ctl_text(ctl, "keys of its own, from %s on", ctl_time(ctl, from)));
+	return str_c(ctl_text(ctl, "the keys of all projects, from %s on", ctl_time(ctl, until)));
 }
 
 static void print_project(struct ctl *ctl, json_object *project)
@@ -66,7 +66,7 @@ static void print_project(struct ctl *ctl, json_object *project)
 		  "none: every signed-in user reaches every key"));
 	add_field(&table, "created", str_c(ctl_time(ctl, ctl_get_i64(project, "created_at"))));
 	if (jdoc_object(project, "signing", &part))
-		add_field(&table, "signing keys", signing_text(ctl, part));
+		add_field(&table, "signed with", signing_text(ctl, part));
 	if (not_before != 0)
 		add_field(&table, "revoked", str_c(ctl_text(ctl, "all that was signed before %s", ctl_time(ctl, not_before))));
 	if (jdoc_object(project, "limits", &part))
@@ -242,8 +242,8 @@ enum ctl_exit cmd_project_signing(struct ctl *ctl)
 
 		jdoc_object(project, "signing", &signing);
 		words = signing_text(ctl, signing);
-		printf("Project %.*s is signed for with %.*s.\n", STR(ctl_get_str(project, "name")), STR(words));
-		printf("Its keys are at /p/%.*s/.well-known/jwks.json.\n", STR(ctl_get_str(project, "id")));
+		printf("Tokens of project %.*s are signed with %.*s.\n", STR(ctl_get_str(project, "name")), STR(words));
+		printf("What checks them is at /p/%.*s/.well-known/jwks.json.\n", STR(ctl_get_str(project, "id")));
 	}
 	json_object_put(project);
 	return CTL_OK;
