@@ -40,6 +40,14 @@ struct app {
 	struct auth *auth;
 };
 
+/* What the Origin header says to the project that the request is about (doors/origin.c). */
+enum call_origin {
+	ORIGIN_ANY,		/* nothing: the project has no list, or is not known */
+	ORIGIN_ABSENT,		/* it has a list, and there is no such header */
+	ORIGIN_LISTED,
+	ORIGIN_FOREIGN
+};
+
 struct call {
 	const struct app *app;
 	struct request request;
@@ -58,6 +66,7 @@ struct call {
 	struct str account, name_space;
 	struct caller caller;
 	struct access access;		/* what door_may() has found for the key */
+	enum call_origin origin;
 	struct str detail;		/* a better sentence for the error; empty: the table's */
 
 	enum rc outcome;		/* what the reply says, for the log */

@@ -83,7 +83,6 @@ static const struct dialect {
 	{ DOOR_BINDING,  "", ROWS(binding_routes),   binding_admit, binding_error },
 	{ DOOR_OPERATOR, "", NULL, 0,                sdk_admit,     sdk_error },
 };
-enum { REQUEST_ID_MAX = 64 };
 
 /* Whether PATH is ROOT, or below it. Everything is below "". */
 static bool is_below(struct str path, struct str root)
@@ -175,34 +174,7 @@ static enum rc route_find(struct call *call, const struct dialect *dialect)
 	return methods_of(call) != 0 ? RC_METHOD_NOT_ALLOWED : RC_NO_SUCH_ROUTE;
 }
 
-/* ---- headers that every reply has ---- */
-
-static bool is_plain(struct str id)
-{
-	for (size_t i = 0; i < id.n; i++)
-		if (!((id.p[i] >= '0' && id.p[i] <= '9') || (id.p[i] >= 'a' && id.p[i] <= 'z') ||
-		      (id.p[i] >= 'A' && id.p[i] <= 'Z') || id.p[i] == '-'))
-			return false;
-	return id.n != 0 && id.n <= REQUEST_ID_MAX;
-}
-
-/* Tokens travel in a header and there are no cookies, so any page may ask: it has nothing to steal. */
-static void allow_any_origin(struct call *call)
-{
-	reply_header(&call->reply, "Access-Control-Allow-Origin", STR_LIT("*"));
-	reply_header(&call->reply, "Access-Control-Expose-Headers",
-		     STR_LIT("ETag, X-KV-Writes, Retry-After, X-Request-Id"));
-}
-
-static void reply_begin(struct call *call)
-{
-	reply_init(&call->reply);
-	call->reply.without_body = call->request.method == METHOD_HEAD;
-	if (call->request.door == DOOR_PUBLIC)
-		allow_any_origin(call);
-	if (is_plain(call->request.request_id))
-		reply_header(&call->reply, "X-Request-Id", call->request.request_id);
-}
+/* ---- preflights ---- */
 
 /* A preflight carries no credentials and names no project: it is always allowed to ask. */
 static enum rc preflight(struct call *call)
@@ -226,6 +198,8 @@ static enum rc admit(struct call *call, const struct dialect *dialect)
 	if (call->route->right == RIGHT_NONE)
 		return RC_OK;
 	rc = dialect->admit(call);
+	if (rc == RC_OK)
+		rc = door_origin(call, call->caller.project);
 	return rc == RC_OK ? auth_allows(&call->caller, call->route->right) : rc;
 }
 
@@ -234,7 +208,7 @@ enum rc routes_run(struct call *call)
 	const struct dialect *dialect = dialect_of(&call->request);
 	enum rc rc;
 
-	reply_begin(call);
+	door_begin(call);
 	if (call->request.method == METHOD_OPTIONS && call->request.door == DOOR_PUBLIC)
 		return preflight(call);
 	if ((rc = route_find(call, dialect)) == RC_OK && (rc = admit(call, dialect)) == RC_OK)
@@ -268,7 +242,7 @@ void routes_error(struct call *call, enum rc rc)
 {
 	char allow[64];
 
-	reply_begin(call);
+	door_begin(call);
 	reply_header(&call->reply, "Cache-Control", STR_LIT("no-store"));
 	if (rc == RC_METHOD_NOT_ALLOWED) {
 		method_names(methods_of(call) | (call->request.door == DOOR_PUBLIC ? METHOD_OPTIONS : 0),
@@ -295,6 +269,7 @@ void routes_clear(struct call *call)
 	call->route = NULL;
 	call->wait_version = 0;
 	call->found_version = 0;
+	call->origin = ORIGIN_ANY;
 	call->detail = STR_LIT("");
 }
 

@@ -57,6 +57,15 @@ static const struct {
 	[OPTION_EXPIRES_AT]     = { "expires-at",     0,   "T",    "the key is refused from T on, in seconds since 1970" },
 	[OPTION_AT_ONCE]        = { "at-once",        0,   NULL,   "do not wait until everybody knows the new key" },
 	[OPTION_LIST]           = { "list",           0,   NULL,   "show what was revoked, revoke nothing" },
+	[OPTION_MAX_KEYS]       = { "max-keys",       0,   "N",    "keys in the project, 0 for no limit" },
+	[OPTION_MAX_BYTES]      = { "max-bytes",      0,   "SIZE", "bytes of its keys, values and metadata, 0 for no limit" },
+	[OPTION_USER_MAX_KEYS]  = { "user-max-keys",  0,   "N",    "keys that one user may have written, 0 for no limit" },
+	[OPTION_USER_MAX_BYTES] = { "user-max-bytes", 0,   "SIZE", "and their bytes, 0 for no limit" },
+	[OPTION_USER_RATE]      = { "user-rate",      0,   "N",    "requests a second of one user, 0 for no limit" },
+	[OPTION_ADD]            = { "add",            0,   "O",    "let pages of this origin ask: https://shop.example" },
+	[OPTION_REMOVE]         = { "remove",         0,   "O",    "let them not ask any more" },
+	[OPTION_ANY]            = { "any",            0,   NULL,   "let pages of any origin ask, as at first" },
+	[OPTION_SINCE]          = { "since",          0,   "T",    "only what was done from T on, in seconds since 1970" },
 	[OPTION_MIN_TTL]        = { "min-ttl",        0,   "S",    "shortest time to live a client may ask for; or 'default'" },
 };
 
@@ -325,7 +334,7 @@ static enum ctl_exit unknown_verb(struct ctl *ctl, const struct ctl_command *com
 }
 
 #define NAMES (OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_PROJECT) | OPTION_BIT(OPTION_PREFIX) | \
-	       OPTION_BIT(OPTION_METADATA) | OPTION_BIT(OPTION_CURSOR))
+	       OPTION_BIT(OPTION_METADATA) | OPTION_BIT(OPTION_CURSOR) | OPTION_BIT(OPTION_ADD) | OPTION_BIT(OPTION_REMOVE))
 
 /* What goes to the server as JSON: all words are names of something. */
 static bool names_are_utf8(const struct ctl *ctl)

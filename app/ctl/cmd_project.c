@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/jdoc.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
@@ -23,14 +24,56 @@ static const char *writes_text(struct ctl *ctl, int64_t limit)
 	return limit == 0 ? "no limit" : ctl_text(ctl, "%" PRId64 " a second and key", limit);
 }
 
+static const char *bytes_text(struct ctl *ctl, int64_t bytes)
+{
+	return ctl_text(ctl, "%" PRId64 " (%s)", bytes, ctl_size(ctl, bytes));
+}
+
+/* A quota; those that are off need no line. */
+static void add_quota(struct ctl *ctl, struct table *table, json_object *limits, const char *label, const char *keys,
+		      const char *bytes)
+{
+	int64_t max_keys = ctl_get_i64(limits, keys), max_bytes = ctl_get_i64(limits, bytes);
+
+	if (max_keys != 0 && max_bytes != 0)
+		add_field(table, label, str_c(ctl_text(ctl, "%" PRId64 " keys and %s bytes at most", max_keys,
+			  bytes_text(ctl, max_bytes))));
+	else if (max_keys != 0)
+		add_field(table, label, str_c(ctl_text(ctl, "%" PRId64 " keys at most", max_keys)));
+	else if (max_bytes != 0)
+		add_field(table, label, str_c(ctl_text(ctl, "%s bytes at most", bytes_text(ctl, max_bytes))));
+}
+
 static void add_limits(struct ctl *ctl, struct table *table, json_object *limits)
 {
+	int64_t rate = ctl_get_i64(limits, "user_rate");
+
 	add_field(table, "writes", str_c(writes_text(ctl, ctl_get_i64(limits, "write_limit"))));
 	add_field(table, "value", str_c(ctl_text(ctl, "%" PRId64 " bytes at most", ctl_get_i64(limits, "value_limit"))));
 	add_field(table, "time to live", str_c(ctl_text(ctl, "%" PRId64 " s at least", ctl_get_i64(limits, "min_ttl_s"))));
 	add_field(table, "initData", str_c(ctl_text(ctl, "%s old at most",
 		  ctl_duration(ctl, ctl_get_i64(limits, "init_data_age_s")))));
 	add_field(table, "token", str_c(ctl_text(ctl, "lives %s", ctl_duration(ctl, ctl_get_i64(limits, "token_life_s")))));
+	add_quota(ctl, table, limits, "project", "max_keys", "max_bytes");
+	add_quota(ctl, table, limits, "each user", "user_max_keys", "user_max_bytes");
+	if (rate != 0)
+		add_field(table, "requests", str_c(ctl_text(ctl, "%" PRId64 " a second and user", rate)));
+}
+
+/* "any", or all of them. */
+static struct str origins_text(struct ctl *ctl, json_object *project)
+{
+	json_object *origins;
+	struct buf buf;
+
+	if (!jdoc_array(project, "origins", &origins) || json_object_array_length(origins) == 0)
+		return STR_LIT("any");
+	buf_init(&buf, ctl->arena, 16 * 1024);
+	for (size_t i = 0; i < json_object_array_length(origins); i++)
+		buf_addf(&buf, "%s%s", i == 0 ? "" : ", ", json_object_get_string(json_object_array_get_idx(origins, i)));
+	if (!buf_ok(&buf))
+		ctl_no_memory();
+	return buf_str(&buf);
 }
 
 static void add_names(struct ctl *ctl, struct table *table, json_object *project)
@@ -52,6 +95,23 @@ static struct str signing_text(struct ctl *ctl, json_object *signing)
 	return str_c(ctl_text(ctl, "the keys of all projects, from %s on", ctl_time(ctl, until)));
 }
 
+/* What is in use, and of how much, where there is a quota. */
+static void add_usage(struct ctl *ctl, struct table *table, json_object *project, const char *keys, const char *bytes)
+{
+	json_object *usage, *limits = NULL;
+	int64_t max_keys, max_bytes;
+
+	if (!jdoc_object(project, "usage", &usage))
+		return;
+	jdoc_object(project, "limits", &limits);
+	max_keys = ctl_get_i64(limits, keys);
+	max_bytes = ctl_get_i64(limits, bytes);
+	add_field(table, "keys in use", str_c(max_keys == 0 ? ctl_text(ctl, "%" PRId64, ctl_get_i64(usage, "keys")) :
+		  ctl_text(ctl, "%" PRId64 " of %" PRId64, ctl_get_i64(usage, "keys"), max_keys)));
+	add_field(table, "bytes in use", str_c(max_bytes == 0 ? bytes_text(ctl, ctl_get_i64(usage, "bytes")) :
+		  ctl_text(ctl, "%s of %s", bytes_text(ctl, ctl_get_i64(usage, "bytes")), bytes_text(ctl, max_bytes))));
+}
+
 static void print_project(struct ctl *ctl, json_object *project)
 {
 	json_object *part;
@@ -69,13 +129,10 @@ static void print_project(struct ctl *ctl, json_object *project)
 		add_field(&table, "signed with", signing_text(ctl, part));
 	if (not_before != 0)
 		add_field(&table, "revoked", str_c(ctl_text(ctl, "all that was signed before %s", ctl_time(ctl, not_before))));
+	add_field(&table, "origins", origins_text(ctl, project));
 	if (jdoc_object(project, "limits", &part))
 		add_limits(ctl, &table, part);
-	if (jdoc_object(project, "usage", &part)) {
-		add_field(&table, "keys in use", str_c(ctl_text(ctl, "%" PRId64, ctl_get_i64(part, "keys"))));
-		add_field(&table, "bytes in use", str_c(ctl_text(ctl, "%" PRId64 " (%s)", ctl_get_i64(part, "bytes"),
-			  ctl_size(ctl, ctl_get_i64(part, "bytes")))));
-	}
+	add_usage(ctl, &table, project, "max_keys", "max_bytes");
 	if (table.failed)
 		ctl_no_memory();
 	table_print(&table, stdout);
@@ -252,7 +309,8 @@ enum ctl_exit cmd_project_signing(struct ctl *ctl)
 /* --- limits --- */
 
 #define VALUE_LIMIT_MAX (INT64_C(25) << 20)
-enum { WRITE_LIMIT_MAX = 1000000, MIN_TTL_MAX = 86400 };
+#define QUOTA_MAX ((INT64_C(1) << 53) - 1)
+enum { WRITE_LIMIT_MAX = 1000000, MIN_TTL_MAX = 86400, USER_RATE_MAX = 1000000 };
 
 static const struct limit {
 	enum ctl_option option;
@@ -263,6 +321,11 @@ static const struct limit {
 	{ OPTION_VALUE_LIMIT, args_size, 1, VALUE_LIMIT_MAX, "value_limit" },
 	{ OPTION_WRITE_LIMIT, args_i64,  0, WRITE_LIMIT_MAX, "write_limit" },
 	{ OPTION_MIN_TTL,     args_i64,  1, MIN_TTL_MAX,     "min_ttl_s" },
+	{ OPTION_MAX_KEYS,       args_i64,  0, QUOTA_MAX,     "max_keys" },
+	{ OPTION_MAX_BYTES,      args_size, 0, QUOTA_MAX,     "max_bytes" },
+	{ OPTION_USER_MAX_KEYS,  args_i64,  0, QUOTA_MAX,     "user_max_keys" },
+	{ OPTION_USER_MAX_BYTES, args_size, 0, QUOTA_MAX,     "user_max_bytes" },
+	{ OPTION_USER_RATE,      args_i64,  0, USER_RATE_MAX, "user_rate" },
 };
 enum { LIMITS = sizeof limits / sizeof limits[0] };
 
@@ -320,6 +383,78 @@ enum ctl_exit cmd_project_limit(struct ctl *ctl)
 		ctl_print_json(ctl, project);
 	else
 		print_limits(ctl, project);
+	json_object_put(project);
+	return CTL_OK;
+}
+
+/* --- origins --- */
+
+/* The values of OPTION, all that were given. */
+static json_object *values_of(const struct ctl *ctl, enum ctl_option option)
+{
+	json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < ctl->n_given; i++)
+		if (ctl->given[i].option == option &&
+		    json_object_array_add(array, json_object_new_string(ctl->given[i].value)) != 0)
+			ctl_no_memory();
+	return array;
+}
+
+/* Both ways end with the origins as they are now. */
+enum ctl_exit cmd_project_origins(struct ctl *ctl)
+{
+	bool any = args_has(ctl, OPTION_ANY);
+	json_object *args = ctl_object(), *project;
+	bool asks = !any && !args_has(ctl, OPTION_ADD) && !args_has(ctl, OPTION_REMOVE);
+	enum ctl_exit exit;
+
+	ctl_add_str(args, "project", str_c(ctl->words[0]));
+	if (!asks) {
+		ctl_add(args, "any", json_object_new_boolean(any));
+		ctl_add(args, "remove", values_of(ctl, OPTION_REMOVE));
+		ctl_add(args, "add", values_of(ctl, OPTION_ADD));
+	}
+	if ((exit = control_ask(ctl, asks ? "project.show" : "project.origins", args, &project)) != CTL_OK)
+		return exit;
+	if (ctl->json) {
+		ctl_print_json(ctl, project);
+	} else {
+		ctl_print(origins_text(ctl, project));
+		putchar('\n');
+	}
+	json_object_put(project);
+	return CTL_OK;
+}
+
+/* --- usage --- */
+
+enum ctl_exit cmd_project_usage(struct ctl *ctl)
+{
+	bool of_user = args_has(ctl, OPTION_USER);
+	json_object *args = ctl_object(), *project, *usage;
+	struct table table;
+	enum ctl_exit exit;
+	int64_t user = 0;
+
+	if ((exit = args_i64(ctl, OPTION_USER, 1, QUOTA_MAX, &user)) != CTL_OK) {
+		json_object_put(args);
+		return exit;
+	}
+	ctl_add_str(args, "project", str_c(ctl->words[0]));
+	if (of_user)
+		ctl_add_i64(args, "user", user);
+	if ((exit = control_ask(ctl, "project.show", args, &project)) != CTL_OK)
+		return exit;
+	if (ctl->json && jdoc_object(project, "usage", &usage)) {
+		ctl_print_json(ctl, usage);
+	} else {
+		table_init(&table, ctl->arena, 2);
+		add_usage(ctl, &table, project, of_user ? "user_max_keys" : "max_keys", of_user ? "user_max_bytes" : "max_bytes");
+		if (table.failed)
+			ctl_no_memory();
+		table_print(&table, stdout);
+	}
 	json_object_put(project);
 	return CTL_OK;
 }

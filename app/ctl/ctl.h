@@ -45,6 +45,8 @@ enum ctl_option {
 	OPTION_PREFIX, OPTION_LIMIT, OPTION_CURSOR, OPTION_FORMAT, OPTION_SKIP, OPTION_KEEP,
 	OPTION_PRESET, OPTION_NONE, OPTION_USER, OPTION_BYTES,
 	OPTION_EXPIRES_IN, OPTION_EXPIRES_AT, OPTION_AT_ONCE, OPTION_LIST,
+	OPTION_MAX_KEYS, OPTION_MAX_BYTES, OPTION_USER_MAX_KEYS, OPTION_USER_MAX_BYTES, OPTION_USER_RATE,
+	OPTION_ADD, OPTION_REMOVE, OPTION_ANY, OPTION_SINCE,
 	OPTION__COUNT
 };
 
@@ -204,6 +206,7 @@ enum ctl_exit cmd_project_show(struct ctl *ctl), cmd_project_rename(struct ctl *
 enum ctl_exit cmd_project_disable(struct ctl *ctl), cmd_project_enable(struct ctl *ctl);
 enum ctl_exit cmd_project_delete(struct ctl *ctl), cmd_project_limit(struct ctl *ctl);
 enum ctl_exit cmd_rules_set(struct ctl *ctl), cmd_rules_show(struct ctl *ctl), cmd_rules_test(struct ctl *ctl);
+enum ctl_exit cmd_project_origins(struct ctl *ctl), cmd_project_usage(struct ctl *ctl);
 enum ctl_exit cmd_key_create(struct ctl *ctl), cmd_key_list(struct ctl *ctl), cmd_key_revoke(struct ctl *ctl);
 enum ctl_exit cmd_project_signing(struct ctl *ctl);
 enum ctl_exit cmd_bot_list(struct ctl *ctl), cmd_bot_add(struct ctl *ctl);

@@ -17,6 +17,9 @@ enum { ARENA_CEILING = 256 * 1024 * 1024 };
 #define BOTS (OPTION_BIT(OPTION_BOT_TOKEN_FILE) | OPTION_BIT(OPTION_BOT_ID) | \
 	      OPTION_BIT(OPTION_TEST) | OPTION_BIT(OPTION_PUBLIC_KEY))
 
+#define QUOTAS (OPTION_BIT(OPTION_MAX_KEYS) | OPTION_BIT(OPTION_MAX_BYTES) | OPTION_BIT(OPTION_USER_MAX_KEYS) | \
+		OPTION_BIT(OPTION_USER_MAX_BYTES) | OPTION_BIT(OPTION_USER_RATE))
+
 static const struct ctl_command commands[] = {
 	{ "project create", cmd_project_create, BOTS, 1,
 	  "NAME [--bot-token-file FILE]... [--bot-id ID [--test | --public-key HEX]]...",
@@ -38,11 +41,22 @@ static const struct ctl_command commands[] = {
 	{ "project enable", cmd_project_enable, 0, 1, "PROJECT", "accept them again",
 	  "Accepts the requests of a disabled project again." },
 	{ "project limit", cmd_project_limit,
-	  OPTION_BIT(OPTION_VALUE_LIMIT) | OPTION_BIT(OPTION_WRITE_LIMIT) | OPTION_BIT(OPTION_MIN_TTL), 1,
-	  "PROJECT [--value-limit SIZE|default] [--write-limit N|default] [--min-ttl S|default]",
+	  OPTION_BIT(OPTION_VALUE_LIMIT) | OPTION_BIT(OPTION_WRITE_LIMIT) | OPTION_BIT(OPTION_MIN_TTL) | QUOTAS, 1,
+	  "PROJECT [--value-limit SIZE|default] [--write-limit N|default] [--min-ttl S|default]\n"
+	  "       [--max-keys N] [--max-bytes SIZE] [--user-max-keys N] [--user-max-bytes SIZE] [--user-rate N]",
 	  "show or set its limits",
 	  "Sets limits of one project, from its next request on, and shows what they are then; without\n"
-	  "options it only shows them. With 'default' the project follows the configuration again." },
+	  "options it only shows them. With 'default' the project follows the configuration again.\n"
+	  "The last five are off at first, and 0 switches them off again." },
+	{ "project origins", cmd_project_origins,
+	  OPTION_BIT(OPTION_ADD) | OPTION_BIT(OPTION_REMOVE) | OPTION_BIT(OPTION_ANY), 1,
+	  "PROJECT [--add O]... [--remove O]... [--any]", "show or set whose pages may ask",
+	  "Lists the origins whose pages may use a project, at most 32: https://shop.example. Pages of\n"
+	  "all others are refused from the next request on; servers send no origin, and pass. Without a\n"
+	  "list any page may ask; --any goes back to that." },
+	{ "project usage", cmd_project_usage, OPTION_BIT(OPTION_USER), 1, "PROJECT [--user ID]",
+	  "what it, or one user, has in use",
+	  "Shows the keys and bytes that a project has in use, or those that one user has written." },
 	{ "project delete", cmd_project_delete, OPTION_BIT(OPTION_YES), 1, "PROJECT [--yes]",
 	  "delete it, with all its data",
 	  "Deletes a project, its API keys and all its data. This cannot be undone, so the name has\n"

@@ -8,6 +8,7 @@
 #include "base/rc.h"
 
 struct call;
+struct project;
 
 /* The languages that a change may be told in: the header Accept-Patch (RFC 5789). */
 #define DOORS_ACCEPT_PATCH "application/merge-patch+json, application/vnd.tmakv.op+json"
@@ -22,6 +23,13 @@ enum rc binding_admit(struct call *call) MUST_USE;
 void sdk_error(struct call *call, enum rc rc);
 void rest_error(struct call *call, enum rc rc);
 void binding_error(struct call *call, enum rc rc);
+
+/*
+ * origin.c: door_begin - an empty reply with the headers that all have. door_origin - the caller is of PROJECT: may the
+ * page that asks? RC_ORIGIN_NOT_ALLOWED. The reply is begun anew; nothing may be in it yet.
+ */
+void door_begin(struct call *call);
+enum rc door_origin(struct call *call, const struct project *project) MUST_USE;
 
 /* sign_in.c: POST /sdk/v1/auth/validate, GET /.well-known/jwks.json and /p/{project}/.well-known/jwks.json */
 enum rc sign_in_validate(struct call *call) MUST_USE;

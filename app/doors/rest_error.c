@@ -50,6 +50,7 @@ static const struct cf_error table[RC__COUNT] = {
 	[RC_INIT_DATA_EXPIRED]   = { 401, UNAUTHENTICATED, "Authentication error", true },
 	[RC_FORBIDDEN]           = { 403, UNAUTHORIZED, "Unauthorized to access requested resource", true },
 	[RC_PROJECT_UNAVAILABLE] = { 403, UNAUTHORIZED, "Unauthorized to access requested resource: there is no such project, or it is disabled", true },
+	[RC_ORIGIN_NOT_ALLOWED]  = { 403, UNAUTHORIZED, "Unauthorized to access requested resource: this page's origin is not on the project's list", true },
 	[RC_READ_ONLY_KEY]       = { 403, UNAUTHORIZED, "this API key may only read", false },
 
 	[RC_KEY_NOT_FOUND]       = { 404, 10009, "key not found", false },

@@ -45,6 +45,16 @@ static enum rc validate_body(struct call *call, struct str *init_data, struct st
 	return rc;
 }
 
+/* The project is in the body: the route's walk could not ask. A foreign page learns nothing from a sign-in that fails. */
+static enum rc check_origin(struct call *call, struct str any)
+{
+	const struct project *project = registry_find(call->app->registry, any);
+	enum rc rc = door_origin(call, project);
+
+	project_unref(project);
+	return rc;
+}
+
 enum rc sign_in_validate(struct call *call)
 {
 	struct str init_data, project, data;
@@ -53,6 +63,8 @@ enum rc sign_in_validate(struct call *call)
 	if (rc == RC_OK)
 		rc = auth_validate(call->app->auth, call->app->registry, init_data, project, call->now,
 				   call->arena, &data);
+	if (rc == RC_OK)
+		rc = check_origin(call, project);
 	if (rc != RC_OK)
 		return rc;
 	metric_add(call->metrics, METRIC_VALIDATES, 1);

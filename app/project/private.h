@@ -79,7 +79,7 @@ enum rc registry_index(struct registry *registry) MUST_USE;
 enum rc project_name_set(struct registry *registry, struct project *project, struct str name) MUST_USE;
 enum rc project_title_set(struct registry *registry, struct project *project, struct str title) MUST_USE;
 
-/* record.c: the JSON records; what they do not set is taken from DEFAULTS. What is read has a reference to its rules. */
+/* record.c: the JSON records; what they do not set is taken from DEFAULTS. What is read has references to its rules and origins. */
 bool project_from_json(struct str json, uint32_t number, const struct project *defaults,
 		       struct project *project);
 struct str project_to_json(const struct project *project, const struct project *defaults,

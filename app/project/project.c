@@ -202,7 +202,12 @@ static enum rc edit_limits(struct registry *registry, struct project *project, c
 
 	if (limit_change(&project->value_limit, limits->value_limit, 1, PROJECT_VALUE_LIMIT_MAX, presets->value_limit) &&
 	    limit_change(&project->write_limit, limits->write_limit, 0, PROJECT_WRITE_LIMIT_MAX, presets->write_limit) &&
-	    limit_change(&project->min_ttl_s, limits->min_ttl_s, 1, PROJECT_MIN_TTL_MAX, presets->min_ttl_s))
+	    limit_change(&project->min_ttl_s, limits->min_ttl_s, 1, PROJECT_MIN_TTL_MAX, presets->min_ttl_s) &&
+	    limit_change(&project->max_keys, limits->max_keys, 0, PROJECT_QUOTA_MAX, 0) &&
+	    limit_change(&project->max_bytes, limits->max_bytes, 0, PROJECT_QUOTA_MAX, 0) &&
+	    limit_change(&project->user_max_keys, limits->user_max_keys, 0, PROJECT_QUOTA_MAX, 0) &&
+	    limit_change(&project->user_max_bytes, limits->user_max_bytes, 0, PROJECT_QUOTA_MAX, 0) &&
+	    limit_change(&project->user_rate, limits->user_rate, 0, PROJECT_USER_RATE_MAX, 0))
 		return RC_OK;
 	return RC_BAD_REQUEST;
 }
@@ -222,6 +227,19 @@ static enum rc edit_rules(struct registry *registry, struct project *project, co
 enum rc project_set_rules(struct registry *registry, struct str any, const struct rules *rules)
 {
 	return project_edit(registry, any, edit_rules, rules);
+}
+
+static enum rc edit_origins(struct registry *registry, struct project *project, const void *arg)
+{
+	(void)registry;
+	/* Borrowed: what is shown takes a reference of its own. */
+	project->origins = arg;
+	return RC_OK;
+}
+
+enum rc project_set_origins(struct registry *registry, struct str any, const struct origins *origins)
+{
+	return project_edit(registry, any, edit_origins, origins);
 }
 
 /* ---- delete ---- */

@@ -16,6 +16,7 @@
 #include "base/rc.h"
 #include "base/str.h"
 #include "project/bot.h"
+#include "project/origin.h"
 
 struct conf;
 struct store;
@@ -53,6 +54,10 @@ struct project {
 	const struct rules *rules;	/* what its users may do; NULL: everything. See project_set_rules() */
 	int64_t not_before;		/* tokens and initData of before this moment are refused; 0 = none */
 	struct project_keys keys;
+	int64_t max_keys, max_bytes;	/* in the project; 0 = no limit */
+	int64_t user_max_keys, user_max_bytes;	/* written by one user; 0 = no limit */
+	int64_t user_rate;		/* requests of one user per second; 0 = no limit */
+	const struct origins *origins;	/* whose pages may ask; NULL: any. A registry's project holds a reference */
 };
 
 enum key_right { KEY_READ, KEY_READ_WRITE };
@@ -148,13 +153,17 @@ enum rc project_set_state(struct registry *registry, struct str any, enum projec
  * configuration again, or is the project's own from now on; RC_BAD_REQUEST when it cannot be.
  */
 #define PROJECT_VALUE_LIMIT_MAX (INT64_C(25) << 20)
-enum { PROJECT_WRITE_LIMIT_MAX = 1000000, PROJECT_MIN_TTL_MAX = 86400 };
+#define PROJECT_QUOTA_MAX ((INT64_C(1) << 53) - 1)
+enum { PROJECT_WRITE_LIMIT_MAX = 1000000, PROJECT_MIN_TTL_MAX = 86400, PROJECT_USER_RATE_MAX = 1000000 };
 enum { PROJECT_LIMIT_KEEP = -1, PROJECT_LIMIT_DEFAULT = -2 };
 
 struct project_limits {
 	int64_t value_limit;		/* bytes, from 1 */
 	int64_t write_limit;		/* writes a second and key; 0 = none */
 	int64_t min_ttl_s;		/* from 1 */
+	int64_t max_keys, max_bytes;	/* these and those below: 0 = none, which is the default */
+	int64_t user_max_keys, user_max_bytes;
+	int64_t user_rate;		/* requests a second and user */
 };
 
 enum rc project_set_limits(struct registry *registry, struct str any, const struct project_limits *limits) MUST_USE;
@@ -200,6 +209,9 @@ enum rc project_remove_bot(struct registry *registry, struct str any, uint64_t b
 /* bots_add - the rule of project_add_bots() for a list that is being made: BOTS has room for PROJECT_BOTS_MAX. */
 enum bots_reason bots_add(struct bot *bots, size_t *n, const struct bot *bot);
 
+/* project_set_origins - ORIGINS take the place of those that it has; NULL: any. */
+enum rc project_set_origins(struct registry *registry, struct str any, const struct origins *origins) MUST_USE;
+
 /* project_delete - the project, its API keys and all its data. Unknown from then on; its number is never used again. */
 enum rc project_delete(struct registry *registry, struct str any) MUST_USE;
 
@@ -221,7 +233,8 @@ void registry_each_project(struct registry *registry,
 void registry_each_credential(struct registry *registry, uint32_t project,
 			      void (*call)(const struct credential *, void *arg), void *arg);
 
-/* registry_usage - keys and bytes in use by a project. */
-enum rc registry_usage(struct registry *registry, uint32_t project, uint64_t *keys, uint64_t *bytes) MUST_USE;
+/* registry_usage - keys and bytes in use by a project, or by one USER of it (0: all of it). */
+enum rc registry_usage(struct registry *registry, uint32_t project, uint64_t user, uint64_t *keys,
+		       uint64_t *bytes) MUST_USE;
 
 #endif

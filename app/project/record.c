@@ -43,6 +43,11 @@ static const struct limit {
 	{ "own_keys_from",     offsetof(struct project, keys.own_from) },
 	{ "own_keys_until",    offsetof(struct project, keys.own_until) },
 	{ "shared_keys_until", offsetof(struct project, keys.shared_until) },
+	{ "max_keys",        offsetof(struct project, max_keys) },
+	{ "max_bytes",       offsetof(struct project, max_bytes) },
+	{ "user_max_keys",   offsetof(struct project, user_max_keys) },
+	{ "user_max_bytes",  offsetof(struct project, user_max_bytes) },
+	{ "user_rate",       offsetof(struct project, user_rate) },
 };
 enum { N_LIMITS = sizeof limits / sizeof limits[0] };
 
@@ -142,6 +147,45 @@ static bool rules_from_json(json_object *doc, struct project *project)
 	return false;
 }
 
+/* ---- origins ---- */
+
+static bool origins_from_json(json_object *doc, struct project *project)
+{
+	struct str list[ORIGINS_MAX];
+	json_object *array;
+	size_t n = 0;
+
+	if (!jdoc_has(doc, "origins"))
+		return true;
+	if (!jdoc_array(doc, "origins", &array) || json_object_array_length(array) > ORIGINS_MAX)
+		return false;
+	for (; n < json_object_array_length(array); n++) {
+		json_object *text = json_object_array_get_idx(array, n);
+
+		list[n] = str_make(json_object_get_string(text), (size_t)json_object_get_string_len(text));
+		if (!json_object_is_type(text, json_type_string) || !origin_check(list[n]))
+			return false;
+	}
+	return origins_new(list, n, &project->origins) == RC_OK;
+}
+
+/* Written only when there are any. */
+static bool origins_to_json(json_object *doc, const struct origins *origins)
+{
+	json_object *array;
+	bool good = true;
+
+	if (origins == NULL)
+		return true;
+	array = json_object_new_array();
+	for (size_t i = 0; i < origins_count(origins); i++) {
+		struct str origin = origins_at(origins, i);
+
+		good &= append(array, json_object_new_string_len(origin.p, (int)origin.n));
+	}
+	return jdoc_add(doc, "origins", array) && good;
+}
+
 /* ---- projects ---- */
 
 static bool project_fill(json_object *doc, struct project *project)
@@ -164,7 +208,7 @@ static bool project_fill(json_object *doc, struct project *project)
 		if (jdoc_i64(doc, limits[i].name, &value))
 			limit_set(project, &limits[i], value);
 	}
-	return bots_from_json(doc, project) && rules_from_json(doc, project);
+	return bots_from_json(doc, project) && origins_from_json(doc, project) && rules_from_json(doc, project);
 }
 
 bool project_from_json(struct str json, uint32_t number, const struct project *defaults,
@@ -176,6 +220,8 @@ bool project_from_json(struct str json, uint32_t number, const struct project *d
 	*project = *defaults;
 	project->number = number;
 	good = doc != NULL && project_fill(doc, project);
+	if (!good)
+		origins_unref(project->origins);
 	json_object_put(doc);
 	return good;
 }
@@ -201,6 +247,7 @@ struct str project_to_json(const struct project *project, const struct project *
 	good &= jdoc_add(doc, "bots", bots);
 	if (project->rules != NULL)
 		good &= jdoc_add_str(doc, "rules", rules_text(project->rules));
+	good &= origins_to_json(doc, project->origins);
 	text = good ? jdoc_text(doc, arena) : str_make(NULL, 0);
 	json_object_put(doc);
 	return text;

@@ -48,6 +48,7 @@ struct project_box *box_new(const struct project *project)
 		return NULL;
 	}
 	rules_ref(box->project.rules);
+	origins_ref(box->project.origins);
 	atomic_init(&box->references, 1);
 	return box;
 }
@@ -74,6 +75,7 @@ void project_unref(const struct project *project)
 	if (box == NULL || atomic_fetch_sub_explicit(&box->references, 1, memory_order_acq_rel) != 1)
 		return;
 	rules_unref(box->project.rules);
+	origins_unref(box->project.origins);
 	OPENSSL_cleanse(&box->project, sizeof box->project);
 	free(box);
 }
@@ -274,14 +276,14 @@ void registry_each_credential(struct registry *registry, uint32_t project,
 
 /* ---- rows that are read when asked for ---- */
 
-enum rc registry_usage(struct registry *registry, uint32_t project, uint64_t *keys, uint64_t *bytes)
+enum rc registry_usage(struct registry *registry, uint32_t project, uint64_t user, uint64_t *keys, uint64_t *bytes)
 {
 	char key[12], row[16];
 	size_t n;
 	enum rc rc;
 
 	store_put_u32(key, project);
-	store_put_u64(key + 4, 0);
+	store_put_u64(key + 4, user);
 	rc = store_get(registry->store, STORE_USAGE, str_make(key, sizeof key), row, sizeof row, &n);
 	if (rc != RC_OK && rc != RC_KEY_NOT_FOUND)
 		return rc;
@@ -305,6 +307,7 @@ static enum rc load_project(struct registry *registry, struct str key, struct st
 	box = box_new(&project);
 	rules_unref(project.rules);
 	rc = box == NULL ? RC_NO_MEMORY : registry_show(registry, project.number, box);
+	origins_unref(project.origins);
 	OPENSSL_cleanse(&project, sizeof project);
 	return rc;
 }

@@ -360,11 +360,13 @@ static const struct {
 } commands[] = {
 	{ "project.create",   admin_project_create,    "name bots",                                  true },
 	{ "project.list",     admin_project_list,      "",                                           false },
-	{ "project.show",     admin_project_show,      "project",                                    false },
+	{ "project.show",     admin_project_show,      "project user",                               false },
 	{ "project.rename",   admin_project_rename,    "project name",                               true },
 	{ "project.disable",  admin_project_disable,   "project",                                    true },
 	{ "project.enable",   admin_project_enable,    "project",                                    true },
-	{ "project.limit",    admin_project_limit,     "project value_limit write_limit min_ttl_s",  true },
+	{ "project.limit",    admin_project_limit,     "project value_limit write_limit min_ttl_s max_keys max_bytes "
+						"user_max_keys user_max_bytes user_rate",      true },
+	{ "project.origins",  admin_project_origins,   "project add remove any",                     true },
 	{ "project.delete",   admin_project_delete,    "project",                                    true },
 	{ "rules.set",        admin_rules_set,         "project rules",                              true },
 	{ "rules.show",       admin_rules_show,        "project",                                    false },

@@ -30,6 +30,7 @@ typedef enum rc admin_command(struct admin *admin);
 
 admin_command admin_project_create, admin_project_list, admin_project_show, admin_project_rename;
 admin_command admin_project_disable, admin_project_enable, admin_project_delete, admin_project_limit;
+admin_command admin_project_origins;
 admin_command admin_key_create, admin_key_list, admin_key_revoke;
 admin_command admin_rules_set, admin_rules_show, admin_rules_test;
 admin_command admin_bot_list, admin_bot_add, admin_bot_retire, admin_bot_remove;
@@ -55,6 +56,12 @@ enum rc admin_find(struct admin *admin, const struct project **project) MUST_USE
 
 /* admin_read_bots - those of the argument "bots" (absent: none), behind the *N of BOTS, which has room for PROJECT_BOTS_MAX. */
 enum rc admin_read_bots(struct admin *admin, struct bot *bots, size_t *n) MUST_USE;
+
+/* admin_answer_project - the result is the project of this id, as it is now. */
+enum rc admin_answer_project(struct admin *admin, struct str id) MUST_USE;
+
+/* admin_put_origins - the member "origins" of a project; an empty array: any. */
+void admin_put_origins(struct admin *admin, json_object *object, const struct project *project);
 
 /* What the result is made of. Without memory `failed` is set, and the result is not sent. */
 void admin_put(struct admin *admin, json_object *object, const char *name, json_object *value);

@@ -23,6 +23,11 @@ static void put_limits(struct admin *admin, json_object *object, const struct pr
 	admin_put_i64(admin, limits, "min_ttl_s", project->min_ttl_s);
 	admin_put_i64(admin, limits, "init_data_age_s", project->init_data_age_s);
 	admin_put_i64(admin, limits, "token_life_s", project->token_life_s);
+	admin_put_i64(admin, limits, "max_keys", project->max_keys);
+	admin_put_i64(admin, limits, "max_bytes", project->max_bytes);
+	admin_put_i64(admin, limits, "user_max_keys", project->user_max_keys);
+	admin_put_i64(admin, limits, "user_max_bytes", project->user_max_bytes);
+	admin_put_i64(admin, limits, "user_rate", project->user_rate);
 }
 
 static void put_project(struct admin *admin, json_object *object, const struct project *project)
@@ -43,6 +48,7 @@ static void put_project(struct admin *admin, json_object *object, const struct p
 	put_limits(admin, object, project);
 	if (project->rules != NULL)
 		admin_put_i64(admin, object, "rules", (int64_t)rules_count(project->rules));
+	admin_put_origins(admin, object, project);
 }
 
 /* The result is the project as it is now. */
@@ -55,6 +61,11 @@ static enum rc answer_project(struct admin *admin, struct str id)
 	put_project(admin, admin->result, project);
 	project_unref(project);
 	return RC_OK;
+}
+
+enum rc admin_answer_project(struct admin *admin, struct str id)
+{
+	return answer_project(admin, id);
 }
 
 /* --- project.create --- */
@@ -118,14 +129,18 @@ enum rc admin_project_show(struct admin *admin)
 	const struct project *project;
 	uint64_t keys, bytes;
 	json_object *usage;
+	int64_t user = 0;
 	enum rc rc;
 
-	if ((rc = admin_find(admin, &project)) != RC_OK)
+	if ((rc = admin_arg_i64(admin, "user", 1, PROJECT_QUOTA_MAX, &user)) != RC_OK ||
+	    (rc = admin_find(admin, &project)) != RC_OK)
 		return rc;
-	rc = registry_usage(admin->app->registry, project->number, &keys, &bytes);
+	rc = registry_usage(admin->app->registry, project->number, (uint64_t)user, &keys, &bytes);
 	if (rc == RC_OK) {
 		put_project(admin, admin->result, project);
 		usage = admin_put_object(admin, admin->result, "usage");
+		if (user != 0)
+			admin_put_i64(admin, usage, "user", user);
 		admin_put_i64(admin, usage, "keys", (int64_t)keys);
 		admin_put_i64(admin, usage, "bytes", (int64_t)bytes);
 	}
@@ -199,6 +214,11 @@ enum rc admin_project_limit(struct admin *admin)
 	if ((rc = read_limit(admin, "value_limit", 1, PROJECT_VALUE_LIMIT_MAX, &limits.value_limit)) != RC_OK ||
 	    (rc = read_limit(admin, "write_limit", 0, PROJECT_WRITE_LIMIT_MAX, &limits.write_limit)) != RC_OK ||
 	    (rc = read_limit(admin, "min_ttl_s", 1, PROJECT_MIN_TTL_MAX, &limits.min_ttl_s)) != RC_OK ||
+	    (rc = read_limit(admin, "max_keys", 0, PROJECT_QUOTA_MAX, &limits.max_keys)) != RC_OK ||
+	    (rc = read_limit(admin, "max_bytes", 0, PROJECT_QUOTA_MAX, &limits.max_bytes)) != RC_OK ||
+	    (rc = read_limit(admin, "user_max_keys", 0, PROJECT_QUOTA_MAX, &limits.user_max_keys)) != RC_OK ||
+	    (rc = read_limit(admin, "user_max_bytes", 0, PROJECT_QUOTA_MAX, &limits.user_max_bytes)) != RC_OK ||
+	    (rc = read_limit(admin, "user_rate", 0, PROJECT_USER_RATE_MAX, &limits.user_rate)) != RC_OK ||
 	    (rc = admin_find(admin, &project)) != RC_OK)
 		return rc;
 	id = str_c(project->id);

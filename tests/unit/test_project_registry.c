@@ -187,7 +187,9 @@ enum { KEEP = PROJECT_LIMIT_KEEP, PRESET = PROJECT_LIMIT_DEFAULT };
 
 static enum rc set_limits(int64_t value, int64_t writes, int64_t ttl)
 {
-	return project_set_limits(registry, STR_LIT("app"), &(struct project_limits){ value, writes, ttl });
+	return project_set_limits(registry, STR_LIT("app"), &(struct project_limits){
+		.value_limit = value, .write_limit = writes, .min_ttl_s = ttl,
+	});
 }
 
 static void expect_limits(int64_t value, int64_t writes, int64_t ttl)
