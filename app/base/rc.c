@@ -68,6 +68,11 @@ static const struct rc_info table[RC__COUNT] = {
 	[RC_STORE]        = { 503, "unavailable", "the store is recovering; try again", RC_ERROR },
 	[RC_TIMEOUT]      = { 504, "timeout", "the answer took too long; a write may have happened", RC_WARN },
 	[RC_STORAGE_FULL] = { 507, "storage_full", "there is no space left to write; reading goes on", RC_WARN },
+
+	[RC_QUOTA_KEYS]       = { 507, "storage_full", "the project has as many keys as it may have; delete some", RC_QUIET },
+	[RC_QUOTA_BYTES]      = { 507, "storage_full", "the project has no room left for so many bytes; delete something", RC_QUIET },
+	[RC_QUOTA_USER_KEYS]  = { 507, "storage_full", "you have as many keys here as a user may have; delete some", RC_QUIET },
+	[RC_QUOTA_USER_BYTES] = { 507, "storage_full", "you have no room left here for so many bytes; delete something", RC_QUIET },
 };
 
 const struct rc_info *rc_info(enum rc rc)

@@ -66,6 +66,10 @@ enum rc {
 	RC_STORE,		/* the environment is unwell: answer, exit, recover */
 	RC_TIMEOUT,
 	RC_STORAGE_FULL,
+	RC_QUOTA_KEYS,		/* the project's own limits, and those of its users */
+	RC_QUOTA_BYTES,
+	RC_QUOTA_USER_KEYS,
+	RC_QUOTA_USER_BYTES,
 	RC__COUNT
 };
 

@@ -73,6 +73,9 @@ static const struct cf_error table[RC__COUNT] = {
 	[RC_STORE]        = { 503, SERVICE, "the store is recovering; try again", false },
 	[RC_TIMEOUT]      = { 504, SERVICE, "the answer took too long; a write may have happened", false },
 	[RC_STORAGE_FULL] = { 507, SERVICE, "there is no space left to write; reading goes on", false },
+
+	[RC_QUOTA_KEYS]       = { 507, SERVICE, "the namespace has as many keys as it may have; delete some", false },
+	[RC_QUOTA_BYTES]      = { 507, SERVICE, "the namespace has no room left for so many bytes; delete something", false },
 };
 
 const struct cf_error *cf_error_of(enum rc rc)

@@ -48,6 +48,16 @@ enum rc door_refuse_encoding(struct call *call)
 	return encoding.n == 0 || str_eq_nocase(encoding, STR_LIT("identity")) ? RC_OK : RC_UNSUPPORTED_ENCODING;
 }
 
+static struct kv_quota quota_of(const struct project *project)
+{
+	return (struct kv_quota){
+		.max_keys = (uint64_t)project->max_keys,
+		.max_bytes = (uint64_t)project->max_bytes,
+		.user_max_keys = (uint64_t)project->user_max_keys,
+		.user_max_bytes = (uint64_t)project->user_max_bytes,
+	};
+}
+
 struct kv_put door_put_of(const struct call *call)
 {
 	return (struct kv_put){
@@ -55,6 +65,7 @@ struct kv_put door_put_of(const struct call *call)
 		.project = call->caller.project->number,
 		.owner = call->caller.telegram_id,
 		.write_limit = call->caller.project->write_limit,
+		.quota = quota_of(call->caller.project),
 		.now = call->now,
 	};
 }

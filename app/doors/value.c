@@ -140,11 +140,16 @@ enum rc door_value(struct call *call, enum door_form form, struct kv_put *put)
 {
 	int64_t limit = door_value_limit(call), declared = call->body.declared;
 
+	enum rc rc;
+
 	if (declared > limit)
 		return cf_value_too_large(call, (uint64_t)declared);
 	if (declared >= 0 && declared <= KV_CHUNK_SIZE)
 		return small_body(call, (size_t)limit, form, put);
-	return call->slow ? large_body(call, form, put) : RC_SLOW;
+	if (!call->slow)
+		return RC_SLOW;
+	rc = declared < 0 ? RC_OK : kv_quota_early(put, (uint64_t)declared, call->arena);
+	return rc == RC_OK ? large_body(call, form, put) : rc;
 }
 
 /* ---- out ---- */

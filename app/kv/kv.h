@@ -89,6 +89,17 @@ bool kv_reader_stream(void *arg, struct str *piece) MUST_USE;
 void kv_reader_rewind(struct kv_reader *reader);
 void kv_reader_close(struct kv_reader *reader);
 
+/* How much may be kept: keys, and bytes of names, values and metadata; by all, and by one user. 0: no limit. */
+struct kv_quota {
+	uint64_t max_keys, max_bytes;
+	uint64_t user_max_keys, user_max_bytes;
+};
+
+static inline bool kv_quota_is_set(const struct kv_quota *quota)
+{
+	return (quota->max_keys | quota->max_bytes | quota->user_max_keys | quota->user_max_bytes) != 0;
+}
+
 /* Put: replaces value, metadata and expiry. */
 struct kv_put {
 	struct kv *kv;
@@ -102,16 +113,23 @@ struct kv_put {
 	int64_t expires_at;		/* 0: never */
 	uint64_t owner;
 	int64_t write_limit;		/* writes per second of this key; 0: none */
+	struct kv_quota quota;
 	int64_t now;
 	const struct kv_condition *condition;	/* NULL: none. Asked in the change's own transaction */
 	bool counted;			/* against the write limit, already */
 };
 /*
  * RC_OK with op->answer; RC_PRECONDITION_FAILED, with the version of the key as it is in op->answer (0: there is
- * none); RC_WRITE_LIMIT; RC_STORAGE_FULL; RC_VALUE_TOO_LARGE for more than a chunk without an
+ * none); RC_WRITE_LIMIT; RC_STORAGE_FULL; RC_QUOTA_...; RC_VALUE_TOO_LARGE for more than a chunk without an
  * upload; RC_PROJECT_UNAVAILABLE when the project was deleted during the upload.
  */
 commit_apply kv_put_apply;
+
+/*
+ * kv_quota_early - before a large value of SIZE bytes is taken in for PUT, whose key is set: RC_QUOTA_BYTES,
+ * RC_QUOTA_USER_BYTES when it alone is too much, whatever else is there. RC_OK promises nothing: the put is asked.
+ */
+enum rc kv_quota_early(const struct kv_put *put, uint64_t size, struct arena *arena) MUST_USE;
 
 /* What keeps the chunks of a value from being collected: a link in struct kv's list. */
 struct kv_hold {
@@ -181,7 +199,7 @@ commit_apply kv_delete_apply;	/* as kv_put_apply */
 /*
  * A slice of many: N puts, or N deletes, in one operation; KV_SLICE_BYTES of them together, or a single one. They
  * happen together, but for those whose key is over its write limit: bit I of op->answer.writes is set when change I
- * was left out for that. RC_STORAGE_FULL, RC_STORE: none has happened.
+ * was left out for that. RC_STORAGE_FULL, RC_QUOTA_..., RC_STORE: none has happened.
  */
 enum { KV_SLICE_ITEMS = 64, KV_SLICE_BYTES = 1 << 20 };
 struct kv_slice {

@@ -48,8 +48,15 @@ struct str expiry_key(int64_t expires_at, struct str stored, char out[EXPIRY_KEY
 enum rc entry_erase(struct store_txn *txn, struct str stored, const struct entry *entry) MUST_USE;
 
 /*
+ * quota_check - may ENTRY take the place of OLD (NULL: nothing is there) under STORED? An expired record that is not
+ * swept yet is there. RC_QUOTA_KEYS, RC_QUOTA_BYTES, RC_QUOTA_USER_KEYS, RC_QUOTA_USER_BYTES. Before the first put.
+ */
+enum rc quota_check(struct store_txn *txn, const struct kv_quota *quota, struct str stored, const struct entry *old,
+		    const struct entry *entry) MUST_USE;
+
+/*
  * put_one, delete_one - one change inside a transaction, as kv_put_apply and kv_delete_apply make it; ANSWER gets the
- * key's counter behind it. Nothing has changed when it answers RC_PRECONDITION_FAILED, RC_WRITE_LIMIT or
+ * key's counter behind it. Nothing has changed when it answers RC_PRECONDITION_FAILED, RC_WRITE_LIMIT, RC_QUOTA_... or
  * RC_STORAGE_FULL.
  */
 enum rc put_one(struct store_txn *txn, struct kv_put *put, struct commit_answer *answer) MUST_USE;

@@ -170,10 +170,12 @@ enum rc put_one(struct store_txn *txn, struct kv_put *put, struct commit_answer 
 		return rc;
 	if (store_txn_is_full(txn))
 		return RC_STORAGE_FULL;
-	if ((rc = value_check(txn, put)) != RC_OK ||
-	    (rc = limit_ask(put->kv, stored, put->write_limit, &put->counted)) != RC_OK)
+	if ((rc = value_check(txn, put)) != RC_OK)
 		return rc;
 	entry_make(put, store_txn_version(txn), alive ? old.writes + 1 : 1, &entry);
+	if ((rc = quota_check(txn, &put->quota, stored, there ? &old : NULL, &entry)) != RC_OK ||
+	    (rc = limit_ask(put->kv, stored, put->write_limit, &put->counted)) != RC_OK)
+		return rc;
 	answer->writes = entry.writes;
 	rc = there ? belongings_erase(txn, stored, &old) : RC_OK;
 	if (rc == RC_OK)

@@ -129,6 +129,10 @@ enum rc store_txn_size(struct store_txn *txn, enum store_table table, struct str
 enum rc store_txn_usage(struct store_txn *txn, uint32_t project, uint64_t user,
 			int64_t keys, int64_t bytes) MUST_USE;
 
+/* store_txn_usage_read - what is in use by now, with all that this batch has added. */
+enum rc store_txn_usage_read(struct store_txn *txn, uint32_t project, uint64_t user, uint64_t *keys,
+			     uint64_t *bytes) MUST_USE;
+
 /* store_txn_version - this write's version: greater than all before it, in microseconds since 1970 or so. */
 uint64_t store_txn_version(const struct store_txn *txn);
 

@@ -157,23 +157,40 @@ static uint64_t add_down_to_zero(uint64_t have, int64_t more)
 	return more < 0 && (uint64_t)-more > have ? 0 : have + (uint64_t)more;
 }
 
+enum { USAGE_KEY_SIZE = 12 };
+
+static struct str usage_key(uint32_t project, uint64_t user, char out[USAGE_KEY_SIZE])
+{
+	store_put_u32(out, project);
+	store_put_u64(out + 4, user);
+	return str_make(out, USAGE_KEY_SIZE);
+}
+
+/* The row with what USAGE adds to it. */
+static enum rc usage_sum(struct store_txn *txn, const struct txn_usage *usage, uint64_t *keys, uint64_t *bytes)
+{
+	char key[USAGE_KEY_SIZE], row[16] = { 0 };
+	size_t n;
+	enum rc rc = store_txn_get(txn, STORE_USAGE, usage_key(usage->project, usage->user, key), row, sizeof row, &n);
+
+	if (rc != RC_OK && rc != RC_KEY_NOT_FOUND)
+		return rc;
+	*keys = add_down_to_zero(store_get_u64(row), usage->keys);
+	*bytes = add_down_to_zero(store_get_u64(row + 8), usage->bytes);
+	return RC_OK;
+}
+
 static enum rc usage_row_add(struct store_txn *txn, const struct txn_usage *usage)
 {
-	char bytes_of_key[12], row[16] = { 0 };
-	struct str key = str_make(bytes_of_key, sizeof bytes_of_key);
+	char bytes_of_key[USAGE_KEY_SIZE], row[16];
+	struct str key = usage_key(usage->project, usage->user, bytes_of_key);
 	uint64_t keys, bytes;
-	size_t n;
 	enum rc rc;
 
 	if (usage->keys == 0 && usage->bytes == 0)
 		return RC_OK;
-	store_put_u32(bytes_of_key, usage->project);
-	store_put_u64(bytes_of_key + 4, usage->user);
-	rc = store_txn_get(txn, STORE_USAGE, key, row, sizeof row, &n);
-	if (rc != RC_OK && rc != RC_KEY_NOT_FOUND)
+	if ((rc = usage_sum(txn, usage, &keys, &bytes)) != RC_OK)
 		return rc;
-	keys = add_down_to_zero(store_get_u64(row), usage->keys);
-	bytes = add_down_to_zero(store_get_u64(row + 8), usage->bytes);
 	if (keys == 0 && bytes == 0)
 		return store_txn_del(txn, STORE_USAGE, key);
 	store_put_u64(row, keys);
@@ -191,18 +208,31 @@ enum rc record_write_usage(struct store_txn *txn)
 	return rc;
 }
 
+/* What this batch has added so far; NULL: nothing, or it is in the row already. */
+static struct txn_usage *usage_find(struct store_txn *txn, uint32_t project, uint64_t user)
+{
+	for (size_t i = 0; i < txn->n_usage; i++)
+		if (txn->usage[i].project == project && txn->usage[i].user == user)
+			return &txn->usage[i];
+	return NULL;
+}
+
+enum rc store_txn_usage_read(struct store_txn *txn, uint32_t project, uint64_t user, uint64_t *keys, uint64_t *bytes)
+{
+	const struct txn_usage none = { .project = project, .user = user }, *usage = usage_find(txn, project, user);
+
+	return usage_sum(txn, usage == NULL ? &none : usage, keys, bytes);
+}
+
 enum rc store_txn_usage(struct store_txn *txn, uint32_t project, uint64_t user, int64_t keys, int64_t bytes)
 {
+	struct txn_usage *usage = usage_find(txn, project, user);
 	enum rc rc;
 
-	for (size_t i = 0; i < txn->n_usage; i++) {
-		struct txn_usage *usage = &txn->usage[i];
-
-		if (usage->project == project && usage->user == user) {
-			usage->keys += keys;
-			usage->bytes += bytes;
-			return RC_OK;
-		}
+	if (usage != NULL) {
+		usage->keys += keys;
+		usage->bytes += bytes;
+		return RC_OK;
 	}
 	if (txn->n_usage == COMMIT_USAGE_MAX && (rc = record_write_usage(txn)) != RC_OK)
 		return rc;
