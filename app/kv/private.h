@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "kv/entry.h"
 #include "kv/kv.h"
-#include "kv/limit.h"
+#include "base/limit.h"
 
 struct kv_condition;
 

@@ -1,5 +1,5 @@
 /*
- * limit.c - the windows of the keys written in the last second.
+ * limit.c - the windows of the keys that had an event in the last second.
  *
  * Open addressing, keyed 128-bit hashes in place of the keys. When the table is half full it is
  * made anew with the windows that are still open, at whatever size they need: so it grows and
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
-#include "kv/limit.h"
+#include "base/limit.h"
 
 enum { ROOM_FIRST = 256, WINDOW_US = 1000000 };
 

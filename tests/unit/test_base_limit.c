@@ -1,11 +1,11 @@
 /*
- * test_kv_limit.c - so many writes a second for each key, exactly.
+ * test_base_limit.c - so many writes a second for each key, exactly.
  */
 #include "config.h"
 
 #include "store_fixture.h"
 
-#include "kv/limit.h"
+#include "base/limit.h"
 
 static const uint64_t start_us = 123456789;
 
