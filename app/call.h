@@ -58,6 +58,7 @@ struct call {
 	int64_t now;			/* seconds since 1970, when the request came */
 	uint64_t started_us;		/* monotonic */
 	bool slow;			/* running in the slow lane */
+	bool rated;			/* counted against its user's rate, in the loop it was run in before */
 	bool is_operator;		/* from the control socket: the operator, without a credential */
 
 	const struct route *route;	/* NULL until one is found */

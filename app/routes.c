@@ -200,6 +200,10 @@ static enum rc admit(struct call *call, const struct dialect *dialect)
 	rc = dialect->admit(call);
 	if (rc == RC_OK)
 		rc = door_origin(call, call->caller.project);
+	/* Once: what starts again in the slow lane is the same request. */
+	if (rc == RC_OK && !call->rated)
+		rc = auth_rate(call->app->auth, &call->caller);
+	call->rated = true;
 	return rc == RC_OK ? auth_allows(&call->caller, call->route->right) : rc;
 }
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/log.h"
+#include "base/metric.h"
 
 /* Answers to validate are of use for a minute only, so fewer of them are kept than of tokens. */
 enum { TOKENS_PER_ANSWER = 4 };
@@ -28,7 +29,9 @@ static bool prepare(struct auth *auth, const struct conf *conf)
 	auth->token_life_s = conf->token_life_s;
 	auth->tokens = token_cache_new(entries);
 	auth->answers = validate_cache_new(entries / TOKENS_PER_ANSWER);
-	return (auth->issuer != NULL || !named) && auth->tokens != NULL && auth->answers != NULL;
+	auth->rate = rate_new();
+	return (auth->issuer != NULL || !named) && auth->tokens != NULL && auth->answers != NULL &&
+	       auth->rate != NULL;
 }
 
 enum rc auth_open(struct auth **out, struct store *store, const struct conf *conf)
@@ -51,6 +54,7 @@ void auth_close(struct auth *auth)
 {
 	if (auth == NULL)
 		return;
+	rate_free(auth->rate);
 	validate_cache_free(auth->answers);
 	token_cache_free(auth->tokens);
 	keyring_close(auth->ring);
@@ -78,6 +82,16 @@ enum rc auth_project_jwks(struct auth *auth, struct registry *registry, struct s
 	key_set_unref(keys);
 	project_unref(project);
 	return RC_OK;
+}
+
+enum rc auth_rate(struct auth *auth, const struct caller *caller)
+{
+	if (caller->kind != CALLER_USER || caller->project->user_rate == 0 ||
+	    rate_ask(auth->rate, caller->project->number, caller->telegram_id, (uint64_t)caller->project->user_rate,
+		     clock_mono_us()))
+		return RC_OK;
+	metric_add(metric_slot(), METRIC_RATE_LIMITED, 1);
+	return RC_RATE_LIMIT;
 }
 
 /* --- judgements --- */

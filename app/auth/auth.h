@@ -68,6 +68,9 @@ enum rc auth_caller_by_key(struct registry *registry, struct str text, int64_t n
 /* auth_allows - may CALLER do this at all? RC_FORBIDDEN, RC_READ_ONLY_KEY; access rules come here too. */
 enum rc auth_allows(const struct caller *caller, enum right right) MUST_USE;
 
+/* auth_rate - is this request within the rate that CALLER's project gives each of its users? RC_RATE_LIMIT. Counts it. */
+enum rc auth_rate(struct auth *auth, const struct caller *caller) MUST_USE;
+
 /*
  * auth_validate - a session for the user of INIT_DATA in PROJECT. *DATA is the reply's data:
  * {"jwt":...,"user":{...}}, in ARENA. Errors as auth_caller's for initData.

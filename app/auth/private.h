@@ -11,9 +11,10 @@
 #include "auth/initdata.h"
 #include "auth/keyring.h"
 #include "auth/keys.h"
+#include "auth/rate.h"
 #include "auth/tokens.h"
 
-/* Made at start and only read from then on; the ring and the two caches lock for themselves. */
+/* Made at start and only read from then on; the ring, the two caches and the rate lock for themselves. */
 struct auth {
 	struct keyring *ring;
 	int64_t key_life_s;		/* of a signing key; 0: until somebody says so */
@@ -21,6 +22,7 @@ struct auth {
 	char *issuer;			/* NULL: tokens name none, and none is asked for */
 	struct token_cache *tokens;
 	struct validate_cache *answers;
+	struct rate *rate;
 };
 
 /* auth_signer - the key of KEYS that signs PROJECT's tokens at NOW; NULL when it was lost. */

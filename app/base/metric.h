@@ -24,6 +24,7 @@
 	M(READS_PARKED,      "reads_parked",           "answers held back for a flush") \
 	M(REPEATS,           "repeats",                "requests repeated by the front server and recognised") \
 	M(WRITE_LIMITED,     "write_limited",          "changes refused by a key's write limit") \
+	M(RATE_LIMITED,      "rate_limited",           "requests refused by a user's rate") \
 	M(TOKEN_HITS,        "token_hits",             "tokens known already") \
 	M(TOKEN_MISSES,      "token_misses",           "tokens checked in full") \
 	M(CONNECTIONS,       "connections",            "connections accepted") \

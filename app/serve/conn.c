@@ -179,6 +179,7 @@ static enum rc run(struct job *job, struct arena *arena, struct metric_slot *met
 		.now = clock_wall_s(),
 		.started_us = call->started_us,
 		.slow = slow,
+		.rated = slow && call->rated,
 		.is_operator = job->conn->is_operator,
 	};
 	rc = request_read(&call->request, fcgi->envp);
