@@ -60,6 +60,7 @@ struct call {
 	bool slow;			/* running in the slow lane */
 	bool rated;			/* counted against its user's rate, in the loop it was run in before */
 	bool is_operator;		/* from the control socket: the operator, without a credential */
+	int64_t operator_pid, operator_uid;	/* and that is this process */
 
 	const struct route *route;	/* NULL until one is found */
 	const char *op_name;		/* the route's, for the texts of errors; NULL: none */

@@ -29,6 +29,7 @@ struct caller {
 	const struct project *project;
 	uint64_t telegram_id;		/* of a user */
 	enum key_right right;		/* of an API key or an admin key */
+	char key_id[17];		/* and its id */
 };
 
 /* What a row of the route table needs. */

@@ -39,12 +39,14 @@ enum rc auth_caller_by_key(struct registry *registry, struct str text, int64_t n
 		return rc;
 	if (credential.project == CREDENTIAL_ADMIN) {
 		*caller = (struct caller){ .kind = CALLER_ADMIN, .right = credential.right };
+		memcpy(caller->key_id, credential.id, sizeof caller->key_id);
 		return RC_OK;
 	}
 	project = auth_live_project(registry_by_number(registry, credential.project));
 	if (project == NULL)
 		return RC_PROJECT_UNAVAILABLE;
 	*caller = (struct caller){ .kind = CALLER_API_KEY, .project = project, .right = credential.right };
+	memcpy(caller->key_id, credential.id, sizeof caller->key_id);
 	return RC_OK;
 }
 

@@ -71,6 +71,7 @@ static const struct option options[] = {
 	{ "issuer",          OPT_TEXT,   RELOAD, WHERE(issuer),          "tmakv",                   1,     255,        "\"iss\" of session tokens" },
 	{ "signing_key_life_s", OPT_INT, RELOAD, WHERE(signing_key_life_s), "7776000",              0,     315360000,  "age at which another key signs tokens, seconds; 0 = by command only" },
 	{ "token_cache",     OPT_INT,    RELOAD, WHERE(token_cache),     "16384",                   0,     1000000,    "verified tokens kept in memory" },
+	{ "audit_days",      OPT_INT,    RELOAD, WHERE(audit_days),      "365",                     0,     36500,      "days that the audit log is kept; 0 = for ever" },
 	{ "log_level",       OPT_LEVEL,  RELOAD, WHERE(log_level),       "info",                    1,     16,         "error, warn, info or debug" },
 };
 enum { OPTIONS = sizeof options / sizeof options[0] };

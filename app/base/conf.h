@@ -49,6 +49,7 @@ struct conf {
 	int64_t signing_key_life_s;	/* age at which another signing key takes over; 0 = by command only */
 	int64_t token_cache;		/* verified tokens kept in memory */
 
+	int64_t audit_days;		/* what operators did is kept so long; 0 = for ever */
 	char *log_level;		/* error, warn, info, debug */
 };
 

@@ -44,7 +44,7 @@ static const struct {
 	[OPTION_EXPIRATION]     = { "expiration",     0,   "T",    "the key expires at T, in seconds since 1970" },
 	[OPTION_METADATA]       = { "metadata",       0,   "JSON", "what is to be known of the key without its value" },
 	[OPTION_PREFIX]         = { "prefix",         0,   "P",    "only keys that begin with P" },
-	[OPTION_LIMIT]          = { "limit",          0,   "N",    "so many keys at most" },
+	[OPTION_LIMIT]          = { "limit",          0,   "N",    "so many at most: keys, or lines" },
 	[OPTION_CURSOR]         = { "cursor",         0,   "C",    "go on where it stopped" },
 	[OPTION_FORMAT]         = { "format",         0,   "F",    "'jsonl', an item a line, or 'wrangler', one array of them" },
 	[OPTION_SKIP]           = { "skip",           0,   "N",    "leave out the first N items" },

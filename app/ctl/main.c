@@ -158,6 +158,11 @@ static const struct ctl_command commands[] = {
 	{ "backup", cmd_backup, OPTION_BIT(OPTION_KEEP), 1, "DIR [--keep N]", "copy everything, while it is in use",
 	  "Copies all projects, API keys, keys and values into a new folder of DIR, named by the time, and checks\n"
 	  "it. Only a folder with its final name is a backup. 'tmakvd --restore' puts one back." },
+	{ "audit", cmd_audit, OPTION_BIT(OPTION_PROJECT) | OPTION_BIT(OPTION_SINCE) | OPTION_BIT(OPTION_LIMIT), 0,
+	  "[--project P] [--since T] [--limit N]", "what operators did, when, from where",
+	  "Shows what was changed over the control socket and with admin keys, the newest last: 100 lines, or\n"
+	  "as many as --limit says. A line that says 'started' is of a change that was cut short. With --json it\n"
+	  "is a document a line." },
 	{ "status", cmd_status, 0, 0, "", "is the server well, what has it done",
 	  "Shows the server's state, the settings that matter, and everything that it counts." },
 	{ "check-initdata", cmd_check_initdata,

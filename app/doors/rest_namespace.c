@@ -14,6 +14,7 @@
 #include "doors/doors.h"
 #include "doors/private.h"
 #include "http/uri.h"
+#include "project/audit.h"
 
 enum {
 	BODY_MAX = 16 * 1024,
@@ -78,17 +79,46 @@ static enum rc title_of_body(struct call *call, struct str *title)
 	return rc;
 }
 
+/* ARGS for the audit log: TITLE, unless it is empty. NULL without memory. */
+static json_object *args_of(struct str title)
+{
+	json_object *args = json_object_new_object();
+
+	if (title.n == 0 || jdoc_add_str(args, "title", title))
+		return args;
+	json_object_put(args);
+	return NULL;
+}
+
+/* An operator is about to change what projects there are: not without a line in the audit log. */
+static enum rc audit(struct call *call, struct audit *audit, const char *command, struct str title)
+{
+	const struct audit_from from = {
+		.key = call->is_operator ? NULL : call->caller.key_id, .pid = call->operator_pid, .uid = call->operator_uid
+	};
+	const struct project *project = call->caller.project;
+	json_object *args = args_of(title);
+	enum rc rc = args == NULL ? RC_NO_MEMORY :
+		audit_begin(audit, call->app->store, &from, command, project == NULL ? "" : project->id, args);
+
+	json_object_put(args);
+	return rc;
+}
+
 enum rc rest_namespace_create(struct call *call)
 {
 	const struct project *project;
+	struct audit line;
 	struct str title;
 	enum rc rc;
 
 	if (!call->slow)
 		return RC_SLOW;
-	rc = title_of_body(call, &title);
-	if (rc == RC_OK)
-		rc = project_create_titled(call->app->registry, title, &project);
+	if ((rc = title_of_body(call, &title)) != RC_OK ||
+	    (rc = audit(call, &line, "namespace.create", title)) != RC_OK)
+		return rc;
+	rc = project_create_titled(call->app->registry, title, &project);
+	audit_end(&line, rc == RC_OK ? project->id : NULL, rc_info(rc)->code);
 	if (rc != RC_OK)
 		return rc;
 	rc = answer_one(call, project);
@@ -100,13 +130,16 @@ enum rc rest_namespace_rename(struct call *call)
 {
 	struct str id = str_c(call->caller.project->id), title;
 	const struct project *project;
+	struct audit line;
 	enum rc rc;
 
 	if (!call->slow)
 		return RC_SLOW;
-	rc = title_of_body(call, &title);
-	if (rc == RC_OK)
-		rc = project_retitle(call->app->registry, id, title);
+	if ((rc = title_of_body(call, &title)) != RC_OK ||
+	    (rc = audit(call, &line, "namespace.rename", title)) != RC_OK)
+		return rc;
+	rc = project_retitle(call->app->registry, id, title);
+	audit_end(&line, NULL, rc_info(rc)->code);
 	if (rc != RC_OK)
 		return rc;
 	project = registry_find(call->app->registry, id);
@@ -119,11 +152,15 @@ enum rc rest_namespace_rename(struct call *call)
 
 enum rc rest_namespace_delete(struct call *call)
 {
+	struct audit line;
 	enum rc rc;
 
 	if (!call->slow)
 		return RC_SLOW;
+	if ((rc = audit(call, &line, "namespace.delete", STR_LIT(""))) != RC_OK)
+		return rc;
 	rc = project_delete(call->app->registry, str_c(call->caller.project->id));
+	audit_end(&line, NULL, rc == RC_KEY_NOT_FOUND ? "not_found" : rc_info(rc)->code);
 	/* Somebody else was quicker. */
 	if (rc == RC_KEY_NOT_FOUND)
 		return RC_NAMESPACE_NOT_FOUND;

@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/jtext.h"
 #include "kv/audit.h"
 #include "kv/private.h"
 
@@ -219,6 +220,15 @@ static void see_expiry(struct audit *audit, struct str key, struct str value)
 		audit->expiries++;
 }
 
+static void see_line(struct audit *audit, struct str key, struct str value)
+{
+	struct entry entry = { .version = 0 };
+	size_t bad_at;
+
+	if (key.n != 8 || !jtext_check(value, &bad_at))
+		fault(audit, "a line of the audit log that cannot be read", &entry);
+}
+
 static void table_audit(struct audit *audit, enum store_table table, const char *name,
 			void (*see)(struct audit *, struct str key, struct str value))
 {
@@ -266,6 +276,8 @@ static void audit_all(struct audit *audit)
 	table_audit(audit, STORE_EXPIRY, "expiry rows", see_expiry);
 	rows_audit(audit, "expiry rows", audit->expiries, out->expiries);
 	table_audit(audit, STORE_USAGE, "rows of usage", see_usage);
+	if (store_has_table(audit->store, STORE_AUDIT))
+		table_audit(audit, STORE_AUDIT, "lines of the audit log", see_line);
 	if (audit->of_records.keys != audit->of_rows.keys || audit->of_records.bytes != audit->of_rows.bytes) {
 		out->say("the rows of usage do not tell the keys and bytes that are there");
 		out->faults++;

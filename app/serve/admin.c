@@ -390,18 +390,57 @@ static const struct {
 	{ "backup",           backup,                  "",                                           true },
 	{ "backup.done",      backup_done,             "at",                                         true },
 	{ "kv.open",          kv_open_connection,      "",                                           true },
+	{ "audit.list",       admin_audit_list,        "project since limit",                        false },
 	{ "status",           status,                  "",                                           false },
 	{ "check-initdata",   check_initdata,          "project init_data now max_age",              false },
 };
 
-static enum rc run_row(struct admin *admin, size_t row)
+/* The id of the project that the argument names, as far as it can be told before the command runs; else "". */
+static void project_in_advance(struct admin *admin, char id[PROJECT_ID_LEN + 1])
+{
+	const struct project *project = NULL;
+	struct str any;
+
+	id[0] = '\0';
+	if (jdoc_str(admin->args, "project", &any))
+		project = registry_find(admin->app->registry, any);
+	if (project != NULL)
+		memcpy(id, project->id, PROJECT_ID_LEN + 1);
+	project_unref(project);
+}
+
+/* Before anything is done. */
+static enum rc audit_row(struct admin *admin, size_t row, struct audit *audit)
+{
+	const struct audit_from from = { .pid = admin->peer_pid, .uid = admin->peer_uid };
+	char id[PROJECT_ID_LEN + 1];
+	enum rc rc;
+
+	project_in_advance(admin, id);
+	rc = audit_begin(audit, admin->app->store, &from, commands[row].name, id, admin->args);
+	return rc == RC_OK || rc == RC_STORE ? rc :
+		admin_fail(admin, rc, "nothing was done, because the audit log cannot be written: %s", rc_info(rc)->text);
+}
+
+/* A backup has only begun: its line is completed with it. */
+static void audit_row_end(const struct admin *admin, enum rc rc, struct audit *audit)
+{
+	if (rc == RC_OK && admin->job != NULL)
+		return;
+	audit_end(audit, admin->project, admin_outcome(rc));
+}
+
+static enum rc run_row(struct admin *admin, size_t row, struct audit *audit)
 {
 	enum rc rc = admin_knows_only(admin, admin->args, commands[row].args);
 
+	if (rc == RC_OK && commands[row].changes)
+		rc = audit_row(admin, row, audit);
 	if (rc == RC_OK)
 		rc = commands[row].run(admin);
 	if (rc == RC_OK && admin->failed)
 		rc = RC_NO_MEMORY;
+	audit_row_end(admin, rc, audit);
 	if (commands[row].changes)
 		LOG_INFO("administration", LOG_STR("command", commands[row].name),
 			 LOG_STR("project", admin->project), LOG_STR("outcome", rc_info(rc)->code));
@@ -412,7 +451,8 @@ enum rc admin_run(const struct app *app, struct str command, json_object *args,
 		  struct arena *arena, struct admin_answer *answer)
 {
 	struct admin admin = {
-		.app = app, .arena = arena, .args = args, .now = clock_wall_s(), .passed_fd = answer->passed_fd
+		.app = app, .arena = arena, .args = args, .now = clock_wall_s(), .passed_fd = answer->passed_fd,
+		.peer_pid = answer->peer_pid, .peer_uid = answer->peer_uid
 	};
 	size_t row = 0;
 	enum rc rc;
@@ -424,7 +464,7 @@ enum rc admin_run(const struct app *app, struct str command, json_object *args,
 	else if ((admin.result = json_object_new_object()) == NULL)
 		rc = RC_NO_MEMORY;
 	else
-		rc = run_row(&admin, row);
+		rc = run_row(&admin, row, &answer->audit);
 	if (rc == RC_OK) {
 		answer->result = admin.result;
 		answer->upgrades = admin.upgrades;

@@ -20,6 +20,7 @@ struct admin {
 	struct str detail;
 	char project[PROJECT_ID_LEN + 1];	/* the one it is about, for the log; "" = none */
 	int64_t now;			/* seconds since 1970 */
+	int64_t peer_pid, peer_uid;	/* who asks, as the kernel says */
 	bool upgrades;			/* behind the answer the connection speaks FastCGI */
 	int *passed_fd;			/* as in struct admin_answer */
 	struct backup_job *job;		/* likewise */
@@ -30,7 +31,7 @@ typedef enum rc admin_command(struct admin *admin);
 
 admin_command admin_project_create, admin_project_list, admin_project_show, admin_project_rename;
 admin_command admin_project_disable, admin_project_enable, admin_project_delete, admin_project_limit;
-admin_command admin_project_origins;
+admin_command admin_project_origins, admin_audit_list;
 admin_command admin_key_create, admin_key_list, admin_key_revoke;
 admin_command admin_rules_set, admin_rules_show, admin_rules_test;
 admin_command admin_bot_list, admin_bot_add, admin_bot_retire, admin_bot_remove;

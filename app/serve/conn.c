@@ -107,6 +107,18 @@ static bool list_add(struct conn *conn)
 	return added;
 }
 
+/* Whose process asks, on the control socket. */
+static void find_operator(struct conn *conn)
+{
+	struct ucred peer;
+	socklen_t n = sizeof peer;
+
+	if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) != 0)
+		return;
+	conn->operator_pid = peer.pid;
+	conn->operator_uid = peer.uid;
+}
+
 static bool conn_add(struct worker *worker, int fd, bool is_operator)
 {
 	const struct timeval timeout = { .tv_sec = PEER_TIMEOUT_S };
@@ -119,6 +131,8 @@ static bool conn_add(struct worker *worker, int fd, bool is_operator)
 		conn->worker = worker;
 		conn->fd = fd;
 		conn->is_operator = is_operator;
+		if (is_operator)
+			find_operator(conn);
 		drain_opened(conn);
 		if (list_add(conn))
 			return true;
@@ -181,6 +195,8 @@ static enum rc run(struct job *job, struct arena *arena, struct metric_slot *met
 		.slow = slow,
 		.rated = slow && call->rated,
 		.is_operator = job->conn->is_operator,
+		.operator_pid = job->conn->operator_pid,
+		.operator_uid = job->conn->operator_uid,
 	};
 	rc = request_read(&call->request, fcgi->envp);
 	body_init(&call->body, fcgi->in, call->request.content_length);

@@ -57,6 +57,7 @@ struct client {
 	enum client_state state;
 	int fd;
 	int passed_fd;			/* came with what it said; -1 */
+	struct ucred peer;		/* who it is */
 	uint64_t deadline_us;		/* monotonic */
 	char *in;			/* REQUEST_MAX + 1 bytes */
 	size_t n_in;
@@ -75,6 +76,7 @@ struct control {
 	int wake_fd;			/* eventfd: control_stop() was called */
 	uint64_t accept_from_us;	/* not before then */
 	struct backup_job *job;		/* the backup under way; NULL */
+	struct audit audit;		/* its line in the audit log */
 	struct client *worker;		/* whose it is: WORKING; NULL when that one has left */
 	struct client clients[CLIENTS_MAX];
 };
@@ -130,8 +132,7 @@ static void client_answer(struct client *client, struct str text)
 static struct str error_line(struct arena *arena, enum rc rc, struct str detail)
 {
 	const struct rc_info *info = rc_info(rc);
-	/* What was not found is a project or an API key here, never a key of the store. */
-	const char *code = rc == RC_KEY_NOT_FOUND ? "not_found" : info->code;
+	const char *code = admin_outcome(rc);
 	struct buf buf;
 
 	buf_init(&buf, arena, ARENA_CEILING);
@@ -204,16 +205,19 @@ static enum rc check_upgrade(const struct control *control, const struct client 
 }
 
 /* The backup has begun: the answer comes behind it. */
-static void work(struct control *control, struct client *client, struct backup_job *job)
+static void work(struct control *control, struct client *client, const struct admin_answer *answer)
 {
-	control->job = job;
+	control->job = answer->job;
+	control->audit = answer->audit;
 	control->worker = client;
 	client_enter(client, CLIENT_WORKING);
 }
 
 static void run_line(struct control *control, struct client *client, struct str line)
 {
-	struct admin_answer answer = { .passed_fd = &client->passed_fd };
+	struct admin_answer answer = {
+		.passed_fd = &client->passed_fd, .peer_pid = client->peer.pid, .peer_uid = client->peer.uid
+	};
 	json_object *doc = jdoc_read(line, REQUEST_DEPTH);
 	enum rc rc = run_document(control, doc, &answer);
 
@@ -224,7 +228,7 @@ static void run_line(struct control *control, struct client *client, struct str 
 		close(client->passed_fd);
 	client->passed_fd = -1;
 	if (rc == RC_OK && answer.job != NULL)
-		work(control, client, answer.job);
+		work(control, client, &answer);
 	else
 		client_answer(client, rc == RC_OK ? result_line(control->arena, answer.result)
 						  : error_line(control->arena, rc, answer.detail));
@@ -372,6 +376,7 @@ static void job_end(struct control *control)
 
 	control->job = NULL;
 	control->worker = NULL;
+	audit_end(&control->audit, NULL, admin_outcome(rc));
 	if (rc == RC_STORE)
 		serve_fail();
 	if (client != NULL) {
@@ -438,18 +443,17 @@ static void client_step(struct control *control, struct client *client)
 /* --- all clients --- */
 
 /* The socket's permissions keep others out already; this holds when somebody has changed them. */
-static bool peer_may_ask(int fd)
+static bool peer_may_ask(int fd, struct ucred *peer)
 {
-	struct ucred peer;
-	socklen_t n = sizeof peer;
+	socklen_t n = sizeof *peer;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) != 0) {
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &n) != 0) {
 		LOG_WARN("cannot tell who connects to the control socket", LOG_ERRNO(errno));
 		return false;
 	}
-	if (peer.uid == 0 || peer.uid == geteuid())
+	if (peer->uid == 0 || peer->uid == geteuid())
 		return true;
-	LOG_WARN("refused on the control socket", LOG_I64("uid", peer.uid), LOG_I64("pid", peer.pid));
+	LOG_WARN("refused on the control socket", LOG_I64("uid", peer->uid), LOG_I64("pid", peer->pid));
 	return false;
 }
 
@@ -483,7 +487,7 @@ static void accept_client(struct control *control)
 		return;
 	}
 	client_enter(client, CLIENT_READING);
-	if (!peer_may_ask(fd)) {
+	if (!peer_may_ask(fd, &client->peer)) {
 		client->last = true;
 		client_answer(client, error_line(control->arena, RC_FORBIDDEN,
 			STR_LIT("only root and the user that tmakvd runs as may use the control socket")));

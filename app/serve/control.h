@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "call.h"
+#include "project/audit.h"
 
 struct backup_job;
 struct control;
@@ -48,15 +49,23 @@ uint64_t control_uptime_us(void);
 struct admin_answer {
 	/* in: the descriptor that came with the command, or -1; who takes it over sets it to -1. NULL: there is none */
 	int *passed_fd;
+	int64_t peer_pid, peer_uid;	/* in: who asks */
 	/* out */
 	json_object *result;	/* on RC_OK */
 	struct str detail;	/* else: a sentence, in the arena; empty: the table's */
 	bool upgrades;		/* on RC_OK: the connection is one of FastCGI from then on */
-	struct backup_job *job;	/* on RC_OK, and not NULL: it has only begun, the answer comes when this ends */
+	struct backup_job *job;	/* on RC_OK, and not NULL: it has only begun, the answer comes when this ends, */
+	struct audit audit;	/* and this line of the audit log is to be completed */
 };
 
 /* admin_run - one command of the table in admin.c. RC_NO_SUCH_ROUTE: there is none of that name. */
 enum rc admin_run(const struct app *app, struct str command, json_object *args,
 		  struct arena *arena, struct admin_answer *answer) MUST_USE;
+
+/* admin_outcome - the word for how a command ended. What was not found is a project or an API key here, never a key. */
+static inline const char *admin_outcome(enum rc rc)
+{
+	return rc == RC_KEY_NOT_FOUND ? "not_found" : rc_info(rc)->code;
+}
 
 #endif

@@ -73,6 +73,7 @@ struct conn {
 	bool gone;			/* the peer gave up while its request was under way */
 	bool keep;			/* the slow lane says: to be kept */
 	bool is_large;			/* in the slow lane for its body */
+	int64_t operator_pid, operator_uid;	/* who that is, when it is one */
 	bool is_operator;		/* it came through the control socket; for its whole life */
 	uint64_t fresh_until_us;	/* came during a drain: its request may be on its way until then; else 0 */
 };

@@ -190,6 +190,14 @@ static uint64_t size_at(int fd, const char *name)
 	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+/* Of backups that an earlier version made. The list of a backup says what is in it, and that was compared. */
+static bool is_younger(int fd, enum store_table table)
+{
+	struct stat st;
+
+	return table == STORE_AUDIT && fstatat(fd, table_name(table), &st, AT_SYMLINK_NOFOLLOW) != 0;
+}
+
 enum copy_end copy_check(const char *dir, const struct copy_how *how)
 {
 	enum copy_end end = COPY_OK, one;
@@ -204,6 +212,8 @@ enum copy_end copy_check(const char *dir, const struct copy_how *how)
 	for (int table = 0; table < STORE__TABLES; table++) {
 		const char *name = table_name((enum store_table)table);
 
+		if (is_younger(fd, (enum store_table)table))
+			continue;
 		one = table_check(dir, name, how);
 		end = end == COPY_OK ? one : end;
 		done += size_at(fd, name);
@@ -237,6 +247,10 @@ enum copy_end copy_open(struct store **out, const char *dir, const struct copy_h
 	for (int table = 0; table < STORE__TABLES && error == 0; table++) {
 		char *path = path_of(dir, table_name((enum store_table)table));
 
+		if (table == STORE_AUDIT && access(path, F_OK) != 0) {
+			free(path);
+			continue;
+		}
 		error = table_open(&store->db[table], path);
 		free(path);
 		if (error != 0)

@@ -46,12 +46,18 @@ static const char *const table_names[STORE__TABLES] = {
 	[STORE_PROJECTS] = "projects.db",
 	[STORE_CREDENTIALS] = "credentials.db",
 	[STORE_SIGNING_KEYS] = "signing_keys.db",
+	[STORE_AUDIT] = "audit.db",
 	[STORE_META] = "meta.db",
 };
 
 const char *table_name(enum store_table table)
 {
 	return table_names[table];
+}
+
+bool store_has_table(const struct store *store, enum store_table table)
+{
+	return store->db[table] != NULL;
 }
 
 /* ---- what Berkeley DB tells us ---- */
@@ -365,16 +371,17 @@ static int tables_open(struct store *store)
 static enum store_open_result format_write(struct store *store)
 {
 	DB *meta = store->db[STORE_META];
-	DBT key = store_dbt_in(STR_LIT("format")), value = store_dbt_in(STR_LIT("2"));
+	DBT key = store_dbt_in(STR_LIT("format")), value = store_dbt_in(STR_LIT("3"));
 
-	_Static_assert(STORE_FORMAT == 2, "the text above says so too");
+	_Static_assert(STORE_FORMAT == 3, "the text above says so too");
 	return store_rc(store, meta->put(meta, NULL, &key, &value, DB_AUTO_COMMIT)) == RC_OK ?
 		STORE_OPENED : STORE_FAILED;
 }
 
 /*
  * A newer format is not ours to touch. From an older one:
- *   1  has no values in chunks and no STORE_GARBAGE, which is open, and empty, by now.
+ *   1  has no values in chunks and no STORE_GARBAGE, which is open, and empty, by now;
+ *   2  has no STORE_AUDIT, likewise.
  */
 static enum store_open_result format_check(struct store *store)
 {
@@ -433,6 +440,7 @@ static struct store *store_new(const struct conf *conf)
 		abort();
 	store->checkpoint_bytes = (uint64_t)conf->checkpoint_size;
 	store->checkpoint_s = conf->checkpoint_s;
+	store->audit_keep_us = (uint64_t)conf->audit_days * 86400 * 1000000;
 	store->ballast_bytes = (uint64_t)conf->ballast_size;
 	store->reserve_bytes = (uint64_t)conf->reserve_size;
 	store->queue_tail = &store->queue;

@@ -4,7 +4,7 @@
  * Expired keys are missing to readers at once; their space comes back here, in slices that
  * go through the committer like any write, so that nobody waits long for one. What an expired
  * record consists of is kv/'s business: it hands in the functions. Rows of STORE_RECENT older than
- * a minute go the same way.
+ * a minute go the same way, and those of STORE_AUDIT after a year or so.
  */
 #include "config.h"
 
@@ -91,9 +91,10 @@ bool store_sweeper_start(struct store *store, commit_apply *const *sweeps, size_
 {
 	assert(n <= SWEEPS_MAX);
 	store->sweeps[0].apply = recent_sweep_apply;
+	store->sweeps[1].apply = audit_sweep_apply;
 	for (size_t i = 0; i < n; i++)
-		store->sweeps[1 + i].apply = sweeps[i];
-	store->n_sweeps = 1 + n;
+		store->sweeps[2 + i].apply = sweeps[i];
+	store->n_sweeps = 2 + n;
 	store->sweep_arg = arg;
 	return helper_start(&store->sweeper, sweeper_run, store);
 }

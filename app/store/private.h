@@ -104,7 +104,8 @@ struct store {
 
 	/* expire.c */
 	struct helper sweeper;
-	struct sweep sweeps[1 + SWEEPS_MAX];	/* ours, and those handed in */
+	struct sweep sweeps[2 + SWEEPS_MAX];	/* ours, and those handed in */
+	uint64_t audit_keep_us;		/* how long rows of STORE_AUDIT stay; 0: for ever */
 	size_t n_sweeps;
 	void *sweep_arg;
 };
@@ -181,6 +182,9 @@ enum rc recent_write(struct store_txn *txn, const struct commit_op *first,
 enum rc recent_load(struct recent *recent, struct store *store) MUST_USE;
 /* recent_sweep_apply - a slice of rows older than a minute; ARG is a struct sweep_slice. */
 commit_apply recent_sweep_apply;
+
+/* audit.c: likewise, of rows of STORE_AUDIT that are too old */
+commit_apply audit_sweep_apply;
 
 /* manifest.c */
 /* manifest_check - before the environment is opened: whether all is there that should be. STORE_DAMAGED, logged. */

@@ -1,5 +1,5 @@
 /*
- * store.h - where bytes live: eleven tables in one Berkeley DB environment.
+ * store.h - where bytes live: twelve tables in one Berkeley DB environment.
  *
  * The only room that includes <db.h>. It knows tables, keys and bytes; what a record
  * means is kv/'s and project/'s business. One process owns the environment (DESIGN 1).
@@ -30,12 +30,13 @@ enum store_table {
 	STORE_PROJECTS,		/* project number u32 BE -> JSON */
 	STORE_CREDENTIALS,	/* SHA-256 of an API key -> JSON */
 	STORE_SIGNING_KEYS,	/* kid -> JSON */
+	STORE_AUDIT,		/* microseconds since 1970, u64 BE -> JSON: what an operator did */
 	STORE_META,		/* word -> text; "format" is the format number */
 	STORE__TABLES
 };
 
 /* A record of up to this size lies in its page and needs no page of its own (page size 4096). */
-enum { STORE_INLINE_MAX = 1006, STORE_FORMAT = 2 };
+enum { STORE_INLINE_MAX = 1006, STORE_FORMAT = 3 };
 
 /* How opening ended; main() turns it into an exit code. */
 enum store_open_result {
@@ -67,6 +68,9 @@ enum rc store_get(struct store *store, enum store_table table, struct str key,
 
 /* store_size - the length of the row's value; its bytes are not read. RC_KEY_NOT_FOUND. */
 enum rc store_size(struct store *store, enum store_table table, struct str key, size_t *n) MUST_USE;
+
+/* store_has_table - whether TABLE is there: a backup of an earlier version lacks the younger ones. */
+bool store_has_table(const struct store *store, enum store_table table);
 
 /* store_meta_write - a row of STORE_META; blocks until it is durable. */
 enum rc store_meta_write(struct store *store, const char *name, struct str value) MUST_USE;

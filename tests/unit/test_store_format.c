@@ -64,21 +64,28 @@ static void finish(struct fixture *f)
 
 /* ---- tests ---- */
 
-static void format_1_is_converted_and_keeps_its_rows(void **state)
+static void expect_converted(const char *format)
 {
-	struct fixture *f = directory_of_format("1");
+	struct fixture *f = directory_of_format(format);
 
-	(void)state;
 	for (int opened = 0; opened < 2; opened++) {
 		fixture_open(f);
-		expect_row(f, STORE_META, STR_LIT("format"), "2");
+		expect_row(f, STORE_META, STR_LIT("format"), "3");
 		expect_row(f, STORE_KEYS, STR_LIT("\0\0\0\1key"), "its record");
 		if (opened == 0) {
 			store_close(f->store);
 			f->store = NULL;
 		}
 	}
+	assert_true(store_has_table(f->store, STORE_AUDIT));
 	finish(f);
+}
+
+static void an_older_format_is_converted_and_keeps_its_rows(void **state)
+{
+	(void)state;
+	expect_converted("1");
+	expect_converted("2");
 }
 
 static void a_new_directory_has_the_format_of_today(void **state)
@@ -87,13 +94,13 @@ static void a_new_directory_has_the_format_of_today(void **state)
 
 	(void)state;
 	fixture_start(f);
-	expect_row(f, STORE_META, STR_LIT("format"), "2");
+	expect_row(f, STORE_META, STR_LIT("format"), "3");
 	finish(f);
 }
 
 static void what_is_no_known_format_is_refused_and_left_alone(void **state)
 {
-	const char *formats[] = { "3", "0", "18446744073709551616", "word", "1000000000000000000000000000000" };
+	const char *formats[] = { "4", "0", "18446744073709551616", "word", "1000000000000000000000000000000" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
@@ -108,7 +115,7 @@ static void what_is_no_known_format_is_refused_and_left_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(format_1_is_converted_and_keeps_its_rows),
+		cmocka_unit_test(an_older_format_is_converted_and_keeps_its_rows),
 		cmocka_unit_test(a_new_directory_has_the_format_of_today),
 		cmocka_unit_test(what_is_no_known_format_is_refused_and_left_alone),
 	};

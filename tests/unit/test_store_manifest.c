@@ -145,7 +145,7 @@ static void expect_damage(struct fixture *f)
 
 static const char *const tables[] = {
 	"keys", "values", "garbage", "expiry", "recent", "usage", "marks", "projects", "credentials",
-	"signing_keys", "meta"
+	"signing_keys", "audit", "meta"
 };
 enum { TABLES = sizeof tables / sizeof tables[0] };
 _Static_assert((int)TABLES == (int)STORE__TABLES, "all of them");
