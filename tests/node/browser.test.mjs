@@ -31,6 +31,13 @@ try {
   const broken = await fetch(config.url + '/sdk/v1/kv/%zz');
   const answer = await fetch(config.url + '/sdk/v1/kv/x', {
     method: 'PUT', body: '1', headers: { Authorization: 'Bearer ' + jwt } });
+  // A project with a list of origins: this page's is on it, then it is not, and then any page may ask again.
+  const may = () => tma.kv.set('k', 1).then(() => true, (error) => String(error));
+  const listed = [];
+  for (const list of ['mine', 'other', 'any']) {
+    await fetch('/origins/' + list);
+    listed.push(await may());
+  }
   // A change in place: its method and its type want a preflight.
   const change = (headers, body) => fetch(config.url + '/sdk/v1/kv/y', { method: 'PATCH', body, headers: {
     Authorization: 'Bearer ' + jwt, 'Content-Type': 'application/vnd.tmakv.op+json', ...headers } });
@@ -39,7 +46,7 @@ try {
   const same = await fetch(config.url + '/sdk/v1/kv/y', { headers: {
     Authorization: 'Bearer ' + jwt, 'If-None-Match': sum.headers.get('ETag') } });
   await report({ patched: [sum.status, (await sum.json()).data, late.status, late.headers.get('ETag') === sum.headers.get('ETag'),
-    same.status], user, got, missing, list, removed, refusal,
+    same.status], user, got, missing, list, removed, refusal, listed,
     broken: [broken.status, (await broken.json()).code], etag: answer.headers.get('ETag') });
 } catch (error) {
   await report({ error: String(error) });
@@ -55,6 +62,10 @@ async function site(html) {
       let text = '';
       request.on('data', (chunk) => { text += chunk; });
       request.on('end', () => { response.end(); reported(JSON.parse(text)); });
+    } else if (request.url.startsWith('/origins/')) {
+      const mine = `http://${request.headers.host}`;
+      const options = { mine: ['--add', mine], other: ['--any', '--add', mine.slice(0, -1)], any: ['--any'] };
+      kv.ctl(['project', 'origins', 'demo', ...options[request.url.slice('/origins/'.length)]]).then(() => response.end());
     } else if (request.url.startsWith('/sdk/')) {
       response.setHeader('Content-Type', 'text/javascript');
       response.end(readFileSync(join(sdk, normalize(request.url.slice(4)))));
@@ -92,6 +103,7 @@ test('a Mini App page in Chromium signs in, writes, reads, lists and removes', {
       list: ['от/страницы 😀'],
       removed: null,
       refusal: 'HTTP_414',
+      listed: [true, 'TypeError: Failed to fetch', true],
       broken: [400, 'bad_request'],
       patched: [200, { value: 2 }, 412, true, 304],
       etag: result.etag,

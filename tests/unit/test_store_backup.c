@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "store/backup.h"
+#include "store/backup_list.h"
 #include "store/commit.h"
 #include "store/private.h"
 
@@ -656,11 +657,43 @@ static void interrupted_restore_is_refused_and_begun_anew(void **state)
 	assert_int_equal(count_rows(fixture.store), 500);
 }
 
+/* ---- of an earlier version ---- */
+
+/* Such a one has no file of it, and no line for that in its list. */
+static void a_backup_of_before_there_was_an_audit_log_is_good(void **state)
+{
+	int dir = open(place, O_RDONLY | O_DIRECTORY);
+	struct backup_list list;
+	struct store *store;
+
+	(void)state;
+	write_rows(fixture.store, 10);
+	make_backup(NULL, 0);
+	assert_int_equal(list_read(&list, dir, BACKUP_LIST, true, &how), COPY_OK);
+	for (size_t i = 0; i < list.n; i++)
+		if (strcmp(list.files[i].name, "audit.db") == 0)
+			list.files[i--] = list.files[--list.n];
+	list.info.format = 2;
+	assert_int_equal(list_write(&list, dir, BACKUP_LIST), 0);
+	list_clear(&list);
+	assert_int_equal(unlinkat(dir, "audit.db", 0), 0);
+	close(dir);
+	expect_good();
+	assert_int_equal(copy_check(place, &how), COPY_OK);
+	assert_int_equal(copy_open(&store, place, &how), COPY_OK);
+	assert_false(store_has_table(store, STORE_AUDIT));
+	assert_true(store_has_table(store, STORE_META));
+	assert_int_equal(count_rows(store), 10);
+	copy_close(store);
+	assert_string_equal(said, "");
+}
+
 #define WITH_A_PLACE(test) cmocka_unit_test_setup_teardown(test, start, stop)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WITH_A_PLACE(a_backup_of_before_there_was_an_audit_log_is_good),
 		WITH_A_PLACE(backup_is_a_prefix_of_what_was_written),
 		WITH_A_PLACE(table_may_grow_while_it_is_copied),
 		WITH_A_PLACE(log_files_stay_until_it_is_done),
