@@ -21,6 +21,7 @@
 
 struct call;
 struct kv_condition;
+struct project;
 
 /* ---- shared.c ---- */
 
@@ -49,6 +50,9 @@ struct kv_put door_put_of(const struct call *call);
 struct kv_delete door_delete_of(const struct call *call);
 struct kv_put *door_put(struct call *call);
 struct kv_delete *door_delete(struct call *call);
+
+/* door_quota - what the project and each of its users may keep: by its limits, and by its access rules. */
+struct kv_quota door_quota(const struct project *project);
 
 /*
  * door_list - the page that the query asks for by prefix, cursor and LIMIT_NAME; the reply will wait for what it

@@ -166,6 +166,7 @@ enum rc sdk_patch(struct call *call)
 	change->project = project->number;
 	change->owner = call->caller.telegram_id;
 	change->write_limit = project->write_limit;
+	change->quota = door_quota(project);
 	change->now = call->now;
 	change->arena = call->arena;
 	if ((rc = door_condition(call, &change->condition)) != RC_OK ||

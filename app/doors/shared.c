@@ -7,6 +7,7 @@
 #include "call.h"
 #include "doors/private.h"
 #include "http/uri.h"
+#include "project/rules.h"
 
 enum rc door_key(struct call *call, struct str *key)
 {
@@ -48,12 +49,18 @@ enum rc door_refuse_encoding(struct call *call)
 	return encoding.n == 0 || str_eq_nocase(encoding, STR_LIT("identity")) ? RC_OK : RC_UNSUPPORTED_ENCODING;
 }
 
-static struct kv_quota quota_of(const struct project *project)
+/* The smaller of two limits; 0 is none. */
+static uint64_t stricter(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+struct kv_quota door_quota(const struct project *project)
 {
 	return (struct kv_quota){
 		.max_keys = (uint64_t)project->max_keys,
 		.max_bytes = (uint64_t)project->max_bytes,
-		.user_max_keys = (uint64_t)project->user_max_keys,
+		.user_max_keys = stricter((uint64_t)project->user_max_keys, rules_max_keys(project->rules)),
 		.user_max_bytes = (uint64_t)project->user_max_bytes,
 	};
 }
@@ -65,7 +72,7 @@ struct kv_put door_put_of(const struct call *call)
 		.project = call->caller.project->number,
 		.owner = call->caller.telegram_id,
 		.write_limit = call->caller.project->write_limit,
-		.quota = quota_of(call->caller.project),
+		.quota = door_quota(call->caller.project),
 		.now = call->now,
 	};
 }

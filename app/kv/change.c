@@ -100,9 +100,9 @@ static enum rc compute(struct kv_change *change, struct commit_op *op, struct st
 	return RC_VALUE_TOO_LARGE;
 }
 
-/* Put what change->out has in the place of OLD (NULL: of nothing), with all that OLD had besides. */
-static enum rc change_put(struct store_txn *txn, struct kv_change *change, struct str stored, const struct entry *old,
-			  struct str metadata, struct commit_op *op)
+/* What change->out has, for the place of OLD (NULL: of nothing), with all that OLD had besides. */
+static struct entry change_entry(const struct kv_change *change, const struct entry *old, struct str metadata,
+				 const struct commit_op *op)
 {
 	struct entry entry = {
 		.kind = KIND_JSON,
@@ -118,8 +118,18 @@ static enum rc change_put(struct store_txn *txn, struct kv_change *change, struc
 	};
 
 	entry_place(&entry);
-	op->answer.writes = entry.writes;
-	return entry_put(txn, stored, &entry, entry.value, metadata);
+	return entry;
+}
+
+/* The quota of the user who owns the key may be another's than the one who asks. */
+static enum rc quota_ask(struct store_txn *txn, const struct kv_change *change, struct str stored,
+			 const struct entry *there, const struct entry *entry, struct commit_op *op)
+{
+	enum rc rc = quota_check(txn, &change->quota, stored, there, entry);
+
+	if ((rc == RC_QUOTA_USER_KEYS || rc == RC_QUOTA_USER_BYTES) && entry->owner != change->owner)
+		op->why = "the user whose key this is has no room left for it";
+	return rc;
 }
 
 /* THERE: what the key has, dead or alive, or NULL; ALIVE: the same, NULL when it is dead. */
@@ -128,6 +138,7 @@ static enum rc value_change(struct store_txn *txn, struct kv_change *change, str
 {
 	struct str value = STR_LIT(""), metadata = STR_LIT("");
 	struct op_result result;
+	struct entry entry;
 	enum rc rc = alive != NULL ? entry_check(alive, op) : RC_OK;
 
 	if (rc == RC_OK && alive != NULL)
@@ -146,11 +157,14 @@ static enum rc value_change(struct store_txn *txn, struct kv_change *change, str
 	}
 	if (store_txn_is_full(txn))
 		return RC_STORAGE_FULL;
-	if ((rc = limit_ask(change->kv, stored, change->write_limit, &change->counted)) != RC_OK)
+	entry = change_entry(change, alive, metadata, op);
+	if ((rc = quota_ask(txn, change, stored, there, &entry, op)) != RC_OK ||
+	    (rc = limit_ask(change->kv, stored, change->write_limit, &change->counted)) != RC_OK)
 		return rc;
+	op->answer.writes = entry.writes;
 	rc = there != NULL ? belongings_erase(txn, stored, there) : RC_OK;
 	if (rc == RC_OK)
-		rc = change_put(txn, change, stored, alive, metadata, op);
+		rc = entry_put(txn, stored, &entry, entry.value, metadata);
 	return limit_settle(change->kv, stored, rc, &change->counted);
 }
 

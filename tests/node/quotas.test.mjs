@@ -1,5 +1,6 @@
 // What a project and each of its users may keep and ask: quotas to the key and to the byte, a rate to the request.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expectError, start } from './lib.mjs';
@@ -103,6 +104,44 @@ describe('quotas', () => {
       assert.deepEqual((await used('race')).keys, 10);
       await remove(apiKey, `last-${round}-${race.findIndex(({ status }) => status === 200)}`);
     }
+  });
+
+  test('atomic changes grow a value only within the quota of the user whose key it is', async () => {
+    const { apiKey, users: [anna, ben] } = await projectWith('patched', 1, 2);
+    await limit('patched', '--max-keys', '3', '--user-max-keys', '1', '--user-max-bytes', '20');
+    const append = (as, key, value) => kv.ask('PATCH', `/kv/${key}`, { as, body: JSON.stringify({ op: 'append', value }),
+      headers: { 'Content-Type': 'application/vnd.tmakv.op+json' } });
+    assert.equal((await append(anna, 'a', 1234567890)).status, 200);
+    expectFull(await append(anna, 'b', 1), /you have as many keys/);
+    assert.equal((await append(anna, 'a', 123456)).status, 200);
+    assert.deepEqual(await used('patched', 1), { keys: 1, bytes: 1 + 19 });
+    expectFull(await append(anna, 'a', 1), /you have no room/);
+    expectFull(await append(ben, 'a', 1), /the user whose key this is has no room/);
+    assert.equal((await append(ben, 'b', 1)).status, 200);
+    assert.equal((await append(apiKey, 'c', 1)).status, 200);
+    expectFull(await append(apiKey, 'd', 1), /project has as many keys/);
+    assert.equal((await kv.ask('GET', '/kv/a', { as: anna })).data, '[1234567890,123456]');
+  });
+
+  test('access rules may give a user fewer keys than the limits do', async () => {
+    const { users: [anna] } = await projectWith('ruled', 1);
+    const rules = (maxKeys) => {
+      writeFileSync(`${kv.dir}/rules.json`, JSON.stringify({ version: 1, default: 'deny', ...(maxKeys && { maxKeys }),
+        rules: [{ match: '**', allow: ['read', 'write'] }] }));
+      return kv.ctl(['rules', 'set', 'ruled', '--file', `${kv.dir}/rules.json`]);
+    };
+    await limit('ruled', '--user-max-keys', '2');
+    await rules(1);
+    assert.equal((await put(anna, 'a')).status, 200);
+    expectFull(await put(anna, 'b'), /you have as many keys/);
+    await rules(5);
+    assert.equal((await put(anna, 'b')).status, 200);
+    expectFull(await put(anna, 'c'), /you have as many keys/);
+    await limit('ruled', '--user-max-keys', '0');
+    for (const key of ['c', 'd', 'e']) assert.equal((await put(anna, key)).status, 200);
+    expectFull(await put(anna, 'f'), /you have as many keys/);
+    await rules(0);
+    assert.equal((await put(anna, 'f')).status, 200);
   });
 
   test('bulk calls and large values', async () => {
