@@ -10,7 +10,7 @@ import { expectError, start } from './lib.mjs';
 
 let kv, other, jwt, header, claims, jwk;
 before(async () => {
-  kv = await start({}, { clock: true });
+  kv = await start({ workers: 2 }, { clock: true });
   other = await kv.makeProject('other');
   jwt = await kv.signIn({ id: 7, first_name: 'Ada' });
   [header, claims] = jwt.split('.').slice(0, 2).map((part) => JSON.parse(Buffer.from(part, 'base64url')));
@@ -234,6 +234,30 @@ describe('B11: a project\'s credentials end at its border', () => {
           expectError(await kv.ask(method, path, { as, body, headers: { 'X-Project-Id': id } }), 403, 'forbidden',
             `${method} ${id}`);
     await isGood(jwt);
+  });
+
+  test('no other header, host, path, query or key leads into another project', async () => {
+    await kv.ask('PUT', '/kv/border', { body: '"of demo"' });
+    await kv.ask('PUT', '/kv/border', { as: other.apiKey, body: '"of other"' });
+    for (const name of ['Host', 'X-Forwarded-Host', 'X-Host', 'X-Original-Host', 'Forwarded', 'Origin', 'Referer', 'Cookie',
+      'X-Namespace-Id', 'X-Account-Id', 'X-Tenant'])
+      for (const id of [other.projectId, other.projectName, `${other.projectName}.example`])
+        for (const as of [jwt, kv.apiKey])
+          assert.equal((await kv.ask('GET', '/kv/border', { as, headers: { [name]: id } })).data, '"of demo"', `${name}: ${id}`);
+    for (const query of ['projectId', 'project', 'namespace', 'X-Project-Id'])
+      assert.equal((await kv.ask('GET', `/kv/border?${query}=${other.projectId}`, { as: jwt })).data, '"of demo"', query);
+    for (const path of [`../../${other.projectId}/border`, `..%2f${other.projectId}%2fborder`, `${other.projectId}/border`,
+      `${other.projectName}:border`, `%2e%2e%2f%2e%2e%2fborder`, `${other.projectId}%01border`]) {
+      const answer = await kv.ask('GET', `/sdk/v1/kv/${path}`, { as: jwt });
+      assert.ok([400, 404].includes(answer.status), `${answer.status} to ${path}`);
+      if (answer.status === 404) expectError(answer, 404, 'key_not_found');
+    }
+    for (const path of [`/p/${other.projectId}/kv/border`, `/p/${other.projectId}/sdk/v1/kv/border`,
+      `/sdk/v1/${other.projectId}/kv/border`, `/kv/../p/${other.projectId}/kv/border`]) {
+      const answer = await kv.ask('GET', path, { as: jwt });
+      assert.ok([400, 404].includes(answer.status) && !answer.text.includes('of other'), `${answer.status} to ${path}`);
+    }
+    for (const as of [kv.apiKey, other.apiKey]) await kv.ask('DELETE', '/kv/border', { as });
   });
 
   test('the same person in two projects is two strangers who never see each other\'s keys', async () => {
