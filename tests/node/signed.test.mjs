@@ -3,47 +3,26 @@
 // what it says and for nothing else.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { createPrivateKey, createPublicKey, sign } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { expectError, start, until } from './lib.mjs';
+import { keyOf, partsOf, signToken } from './signing.mjs';
 
-let kv, other, key, header, claims, jwt, published;
+let kv, other, key, header, claims, jwt;
 before(async () => {
   kv = await start({ log_level: 'debug' });
   other = await kv.makeProject('other');
   await kv.ask('PUT', '/kv/mine', { body: '"here"' });
   await kv.ask('PUT', '/kv/mine', { as: other.apiKey, body: '"there"' });
   jwt = await kv.signIn({ id: 7, first_name: 'Ada' });
-  [header, claims] = jwt.split('.').slice(0, 2).map((part) => JSON.parse(Buffer.from(part, 'base64url')));
-  published = (await kv.ask('GET', '/.well-known/jwks.json', { as: null })).json.keys;
-  key = keyOf(header.kid);
+  [header, claims] = partsOf(jwt);
+  key = await keyOf(kv, header.kid);
 });
 after(() => kv?.stop());
 
-/** The private key whose public half is published as KID. */
-function keyOf(kid) {
-  const folder = join(kv.dir, 'data');
-  const pems = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-    .flatMap((entry) => readFileSync(join(entry.parentPath ?? entry.path, entry.name), 'latin1')
-      .match(/-----BEGIN (?:EC )?PRIVATE KEY-----[A-Za-z0-9+/=\\n\n]+-----END (?:EC )?PRIVATE KEY-----/g) ?? []);
-  const jwk = published.find((one) => one.kid === kid);
-  for (const pem of new Set(pems)) {
-    const one = createPrivateKey(pem.replaceAll('\\n', '\n').replaceAll('\\/', '/'));
-    if (createPublicKey(one).export({ format: 'jwk' }).x === jwk.x) return one;
-  }
-  throw new Error('the signing key is not in the store\'s files');
-}
-
-const bytesOf = (value) => (typeof value === 'string' || Buffer.isBuffer(value) ? value : JSON.stringify(value));
-const b64 = (value) => Buffer.from(bytesOf(value)).toString('base64url');
-/** A token of HEAD and BODY (objects, or texts as they are), rightly signed. */
-function signed(head, body) {
-  const text = `${b64(head)}.${b64(body)}`;
-  return `${text}.${b64(sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }))}`;
-}
+const signed = (head, body) => signToken(key, head, body);
 const of = (more) => signed(header, { ...claims, ...more });
 const get = (token, headers) => kv.ask('GET', '/kv/mine', { as: token, headers });
 const isGood = async (token) => assert.equal((await get(token)).data, '"here"');
