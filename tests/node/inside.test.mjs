@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { expectError, start } from './lib.mjs';
-import { restOf } from './rest.mjs';
+import { makeAdminKey, restOf } from './rest.mjs';
 
 let kv, rest, eve, eves;
 const EVE = { id: 12, first_name: 'Eve' };
@@ -365,4 +365,121 @@ test('a page of a foreign origin changes nothing, whatever it sends', async () =
   } finally {
     await kv.ctl(['project', 'origins', 'demo', '--any']);
   }
+});
+
+describe('changes in place', () => {
+  before(() => kv.ctl(['rules', 'set', 'demo', '--none']));
+  let n = 0;
+  const patch = (key, body, headers = OP) => kv.ask('PATCH', `/kv/${key}`, { as: eve, body, headers });
+  const stored = async (key) => (await kv.ask('GET', `/kv/${key}`)).data;
+
+  test('numbers do not wrap, vanish or become what is no JSON', async () => {
+    const edges = ['9223372036854775807', '-9223372036854775808', '9223372036854775806', '1e308', '-1e308', '0', '-0', '1',
+      '18446744073709551615', '0.1', '9007199254740993'];
+    const steps = ['1', '-1', '9223372036854775807', '-9223372036854775808', '1e308', '-1e308', '0.1', '9007199254740993',
+      '18446744073709551616', '1e400', '-1e400', '123456789012345678901234567890'];
+    for (const first of edges)
+      for (const step of steps)
+        for (const [name, member] of [['add', 'by'], ['max', 'value'], ['min', 'value']]) {
+          const key = `edge-${n++}`;
+          await kv.ask('PUT', `/kv/${key}`, { body: first });
+          const answer = await patch(key, `{"op":"${name}","${member}":${step}}`);
+          const now = await stored(key);
+          const why = `${name} ${first} ${step}: ${answer.status} ${answer.text} ${now}`;
+          assert.match(now, /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/, why);
+          if (answer.status !== 200) {
+            assert.ok([400, 409, 422].includes(answer.status), why);
+            assert.equal(now, first, why);
+            continue;
+          }
+          const [a, b, c] = [Number(first), Number(step), Number(now)];
+          assert.ok(Number.isFinite(c), why);
+          const want = { add: a + b, max: Math.max(a, b), min: Math.min(a, b) }[name];
+          assert.ok(Math.abs(c - want) <= Math.abs(want) * 1e-9 + 1e-9, why);
+          if (/^-?\d{1,18}$/.test(first) && /^-?\d{1,18}$/.test(step) && name === 'add')
+            assert.equal(BigInt(now), BigInt(first) + BigInt(step), why);
+        }
+  });
+
+  test('what is no change is refused and changes nothing', async () => {
+    await kv.ask('PUT', '/kv/kept', { body: '{"n":1}' });
+    for (const body of ['', ' ', '{', 'null', '[]', '1', '{}', '{"op":"add"}', '{"op":"add","by":"1"}', '{"op":"add","by":null}',
+      '{"op":"add","by":NaN}', '{"op":"add","by":01}', '{"op":"add","by":1,"by":2}', '{"op":"add","by":1,"\\u0062y":2}',
+      '{"op":"add","by":1}x', '{"op":"ADD","by":1}', '{"op":"sub","by":1}', '{"op":"add","by":1,"value":2}', '{"op":["add"],"by":1}',
+      '[{"op":"add","by":1}]', '{"op":"append","value":1,"limit":0}', '{"op":"append","value":1,"limit":-1}',
+      '{"op":"append","value":1,"limit":1.5}', '{"op":"append","value":1,"limit":18446744073709551617}', '{"op":"append"}',
+      '{"op":"rank","entry":1,"by":"a","id":"b","limit":1}', '{"op":"rank","entry":{"b":1},"by":"a","id":"b","limit":1}',
+      '{"op":"rank","entry":{"a":1},"by":"a","id":"b","limit":1}', '{"op":"rank","entry":{"a":"x","b":1},"by":"a","id":"b","limit":1}',
+      '{"op":"rank","entry":{"a":1,"a":2,"b":1},"by":"a","id":"b","limit":1}', '{"op":"rank","entry":{"a":1,"b":1},"by":"a","id":"b","limit":0}',
+      `{"op":"append","value":${'['.repeat(600)}${']'.repeat(600)},"limit":9}`, '{"op":"touch","ttl":60}', '{"op":"add","by":1}\0']) {
+      const answer = await patch('kept', body);
+      assert.ok([400, 403, 413, 415].includes(answer.status), `${answer.status} ${answer.text} to ${body.slice(0, 80)}`);
+      expectError(answer, answer.status, answer.code);
+      assert.equal(await stored('kept'), '{"n":1}', body.slice(0, 80));
+    }
+    for (const type of ['text/plain', 'application/json', 'application/json-patch+json', 'application/merge-patch', '', 'application/vnd.tmakv.op',
+      'multipart/form-data; boundary=b', 'application/vnd.tmakv.op+json, application/merge-patch+json']) {
+      const answer = await patch('kept', '{"op":"add","by":1}', { 'Content-Type': type });
+      assert.ok([400, 415].includes(answer.status), `${answer.status} for ${type}`);
+    }
+    assert.equal(await stored('kept'), '{"n":1}');
+    expectError(await patch('kept', '{"op":"append","value":1,"limit":9}', { ...OP, 'Content-Encoding': 'gzip' }), 415, 'unsupported_encoding');
+    const big = await patch('kept', `{"op":"append","value":"${'x'.repeat(200_000)}","limit":9}`);
+    assert.equal(big.status, 413, big.text);
+  });
+
+  test('whatever comes out is a value as any other: it can be read, and put again', async () => {
+    const deep = (n) => `${'{"a":'.repeat(n)}1${'}'.repeat(n)}`;
+    const array = (n) => `${'['.repeat(n)}1${']'.repeat(n)}`;
+    for (const [first, body, headers] of [[deep(511), deep(511), MERGE], [deep(300), deep(511).replace('1', '{"b":2}'), MERGE],
+      ['[]', `{"op":"append","value":${array(511)},"limit":9}`, OP], ['[]', `{"op":"append","value":${array(510)},"limit":9}`, OP],
+      ['{"\\u0061":1}', '{"a":2}', MERGE], ['{"a":1,"b":2}', '{"\\u0061":null}', MERGE], ['{"é":1}', '{"\\u00e9":{"x":null}}', MERGE],
+      ['{"a":"\\ud83d\\ude00"}', '{"b":"\\ud83d"}', MERGE], ['{"a":1e400}', '{"b":1}', MERGE], ['1', '{"a":{"b":null}}', MERGE],
+      ['{"a":1}', 'null', MERGE], ['{"a":1}', '[1]', MERGE], ['{"__proto__":1}', '{"__proto__":{"a":1}}', MERGE]]) {
+      const key = `deep-${n++}`;
+      assert.equal((await kv.ask('PUT', `/kv/${key}`, { body: first })).status, 200, first.slice(0, 60));
+      const answer = await patch(key, body, headers);
+      const got = await kv.ask('GET', `/kv/${key}`);
+      assert.equal(got.status, 200, got.text);
+      const again = await kv.ask('PUT', `/kv/${key}-again`, { body: Buffer.from(got.data, 'latin1') });
+      assert.equal(again.status, 200, `${answer.status} ${answer.text.slice(0, 200)} -> ${got.data.slice(0, 200)}: ${again.text}`);
+      JSON.parse(got.text);
+    }
+  });
+});
+
+describe('the audit log', () => {
+  const audit = async () => (await kv.ctl(['audit', '--json', '--limit', '1000'])).split('\n').filter(Boolean).map((line) => JSON.parse(line));
+
+  test('is a line of JSON for a change, whatever names its operators give', async () => {
+    const admin = await makeAdminKey(kv);
+    const before_it = (await audit()).length;
+    const evil = ['a"\n{"command":"forged"}', 'a\\', '\u001b[2J\u001b[1A', '\r\nforged', '\u2028forged', '}{', '%s%n', 'é\u202eforged'];
+    let made = 0;
+    for (const title of evil) {
+      const answer = await kv.ask('POST', rest.all, { as: admin, body: JSON.stringify({ title }) });
+      if (answer.status === 200) made++;
+    }
+    const lines = await audit();
+    assert.ok(made > 0 && lines.length >= before_it + made, `${before_it} ${made} ${lines.length}`);
+    for (const line of lines) {
+      assert.notEqual(line.command, 'forged');
+      assert.match(line.at, /^\d{4}-/);
+    }
+    const told = await kv.ctl(['audit', '--limit', '1000']);
+    // eslint-disable-next-line no-control-regex
+    assert.doesNotMatch(told, /[\x00-\x09\x0b-\x1f\x7f]/, 'what a person reads moves no cursor');
+    for (const line of told.split('\n')) assert.ok(!line.startsWith('forged') && !line.startsWith('{"command"'), line);
+  });
+
+  test('has no secret in it, and names the key that an operator used by its id', async () => {
+    const { key, id } = JSON.parse(await kv.ctl(['admin-key', 'create', '--json']));
+    const project = await kv.makeProject('audited');
+    await kv.ask('POST', rest.all, { as: key, body: JSON.stringify({ title: 'by key' }) });
+    await kv.ask('PUT', '/kv/MARKER-key', { body: '"MARKER-value"' });
+    const text = JSON.stringify(await audit());
+    for (const secret of [key.slice(6), project.apiKey.slice(6), project.botToken.split(':')[1], kv.apiKey.slice(6), 'MARKER'])
+      assert.ok(!text.includes(secret));
+    assert.ok(text.includes(id), 'the key\'s id');
+  });
 });
