@@ -483,3 +483,46 @@ describe('the audit log', () => {
     assert.ok(text.includes(id), 'the key\'s id');
   });
 });
+
+test('no command that changes one thing of a project lets go of another, nor does a restart', async () => {
+  const project = await kv.makeProject('guarded');
+  const admin = await makeAdminKey(kv);
+  let name = 'guarded';
+  const revoked = await kv.signIn({ id: 13, first_name: 'Out' }, project);
+  const as = await kv.signIn(EVE, project);
+  await kv.ctl(['revoke', name, '--user', '13']);
+  const file = join(kv.dir, 'guarded.json');
+  writeFileSync(file, JSON.stringify({ version: 1, rules: [{ match: 'user:{telegramId}:**', allow: ALL }] }));
+  await kv.ctl(['rules', 'set', name, '--file', file]);
+  await kv.ctl(['project', 'origins', name, '--add', 'https://good.example']);
+  await kv.ctl(['project', 'limit', name, '--user-max-keys', '1', '--value-limit', '100']);
+  await kv.ask('PUT', '/kv/user:12:a', { as, body: '1' });
+  const isRefused = async (status, code, why, method, key, options) => {
+    const answer = await kv.ask(method, `/kv/${key}`, options);
+    assert.deepEqual([answer.status, answer.code], [status, code], `${why}: ${answer.text}`);
+  };
+  const holds = async (why) => {
+    await isRefused(403, 'forbidden_by_rules', why, 'GET', 'user:123:a', { as });
+    await isRefused(401, 'invalid_token', why, 'GET', 'user:13:a', { as: revoked });
+    await isRefused(507, 'storage_full', why, 'PUT', 'user:12:b', { as, body: '1' });
+    await isRefused(413, 'value_too_large', why, 'PUT', 'user:12:a', { as, body: `"${'x'.repeat(99)}"` });
+    const foreign = await kv.ask('GET', '/kv/user:12:a', { as, headers: { Origin: 'https://evil.example' } });
+    assert.deepEqual([foreign.status, foreign.code], [403, 'origin_not_allowed'], why);
+    assert.equal((await kv.ask('GET', '/kv/user:12:a', { as })).data, '1', why);
+  };
+  const changes = [
+    () => {}, () => kv.ctl(['project', 'rename', name, 'guarded-2']).then(() => { name = 'guarded-2'; }),
+    () => kv.ctl(['project', 'disable', name]).then(() => kv.ctl(['project', 'enable', name])),
+    () => kv.ctl(['project', 'limit', name, '--write-limit', '500']), () => kv.ctl(['project', 'limit', name, '--user-rate', '900']),
+    () => kv.ctl(['project', 'origins', name, '--add', 'https://two.example']), () => kv.ctl(['key', 'create', name, '--json']),
+    () => kv.ctl(['revoke', name, '--user', '14']), () => kv.ctl(['bot', 'add', name, '--bot-id', '9900000077']),
+    () => kv.ctl(['rules', 'set', name, '--file', file]), () => kv.ctl(['project', 'signing', name, 'own']),
+    () => kv.ctl(['signing-key', 'rotate', '--at-once']),
+    () => kv.ask('PUT', `${rest.all}/${project.projectId.replaceAll('-', '')}`, { as: admin, body: '{"title":"A new title"}' }),
+    () => kv.restart(),
+  ];
+  for (const [i, change] of changes.entries()) {
+    await change();
+    await holds(`change ${i}: ${change}`);
+  }
+});
