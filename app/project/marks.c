@@ -61,10 +61,10 @@ static bool grow(struct registry *registry)
 		return false;
 	registry->marks = larger;
 	registry->marks_size = size;
-	atomic_store_explicit(&registry->n_marks, 0, memory_order_relaxed);
+	/* Their number never falls below what it is: who finds none asks no further, without the lock. */
 	for (size_t i = 0; i < old_size; i++)
 		if (old[i].user != 0)
-			insert(registry, &old[i]);
+			*find(registry, old[i].project, old[i].user) = old[i];
 	free(old);
 	return true;
 }
