@@ -49,18 +49,12 @@ enum rc door_refuse_encoding(struct call *call)
 	return encoding.n == 0 || str_eq_nocase(encoding, STR_LIT("identity")) ? RC_OK : RC_UNSUPPORTED_ENCODING;
 }
 
-/* The smaller of two limits; 0 is none. */
-static uint64_t stricter(uint64_t a, uint64_t b)
-{
-	return a == 0 || (b != 0 && b < a) ? b : a;
-}
-
 struct kv_quota door_quota(const struct project *project)
 {
 	return (struct kv_quota){
 		.max_keys = (uint64_t)project->max_keys,
 		.max_bytes = (uint64_t)project->max_bytes,
-		.user_max_keys = stricter((uint64_t)project->user_max_keys, rules_max_keys(project->rules)),
+		.user_max_keys = rules_user_keys(project->rules, (uint64_t)project->user_max_keys),
 		.user_max_bytes = (uint64_t)project->user_max_bytes,
 	};
 }

@@ -47,7 +47,7 @@ said=$(sh "$checker" "$tree/app") || { echo "app/ as it is was refused: $said"; 
 
 changed 'a hash of initData by memcmp' auth/initdata.c 's/CRYPTO_memcmp(ours/memcmp(ours/'
 changed 'an API key by memcmp' project/registry.c 's/CRYPTO_memcmp(row/memcmp(row/'
-changed 'a bot secret by memcmp' serve/admin_project.c 's/CRYPTO_memcmp(bot->secrets/memcmp(bot->secrets/'
+changed 'a bot secret by memcmp' project/bots.c 's/CRYPTO_memcmp(bot->secrets/memcmp(bot->secrets/'
 changed 'a cursor by memcmp' kv/cursor.c 's/CRYPTO_memcmp(hash/memcmp(hash/'
 changed 'an API key by its beginning only' project/registry.c 's/CRYPTO_memcmp(row->digest, digest, SHA256_SIZE)/CRYPTO_memcmp(row->digest, digest, 4)/'
 changed 'no check of an API key' project/registry.c 's/CRYPTO_memcmp(row->digest, digest, SHA256_SIZE) == 0/true/'
