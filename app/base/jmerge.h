@@ -12,7 +12,7 @@
 #include "base/rc.h"
 #include "base/str.h"
 
-enum { JMERGE_MEMBERS = 4096 };		/* in a patch, over all its objects */
+enum { JMERGE_MEMBERS = 1024 };		/* in a patch, over all its objects */
 
 struct jmerge;
 

@@ -247,6 +247,6 @@ enum rc kv_merge_read(struct str patch, struct arena *arena, struct kv_op *op, c
 
 	*op = (struct kv_op){ .kind = KV_MERGE };
 	rc = jmerge_read(patch, arena, &op->merge);
-	*why = rc == RC_BAD_REQUEST ? "a merge patch has at most 4096 members" : NULL;
+	*why = rc == RC_BAD_REQUEST ? "a merge patch has at most 1024 members" : NULL;
 	return rc;
 }

@@ -146,13 +146,13 @@ int main(void)
 		      "#}", "]", 2000, 1));
 	run("merge one member of ten", true, STR_LIT("{\"m00003\":2}"), made("{", "\"m#\":1", "}", 10, 1));
 	run("merge one member of the most", true, STR_LIT("{\"m00003\":2}"), most);
-	run("merge 4096 members of the most", true, made("{", "\"m#\":2", "}", 4096, 3), most);
-	run("merge 4096 members that are not there", true, made("{", "\"n#\":2", "}", 4096, 3), most);
-	run("remove 4096 members, none there", true, made("{", "\"n#\":null", "}", 4096, 3), most);
-	run("merge into names that are escaped", true, made("{", "\"m#\":2", "}", 4096, 3),
+	run("merge 1024 members of the most", true, made("{", "\"m#\":2", "}", 1024, 3), most);
+	run("merge 1024 members that are not there", true, made("{", "\"n#\":2", "}", 1024, 3), most);
+	run("remove 1024 members, none there", true, made("{", "\"n#\":null", "}", 1024, 3), most);
+	run("merge into names that are escaped", true, made("{", "\"m#\":2", "}", 1024, 3),
 	    made("{", "\"\\u006d#\":1", "}", 1 << 20, 1));
 	run("merge into one object again and again", true,
-	    arena_printf(arena, "{\"a\":%.*s}", STR(made("{", "\"n#\":null", "}", 4094, 3))),
+	    arena_printf(arena, "{\"a\":%.*s}", STR(made("{", "\"n#\":null", "}", 1022, 3))),
 	    made("{", "\"a\":{}", "}", 1 << 20, 1));
 	run("merge 511 deep", true, repeated("{\"a\":", 510, "{\"y\":2}", "}"),
 	    repeated("{\"a\":", 510, "{\"x\":[1,2,3]}", ",\"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
