@@ -206,12 +206,12 @@ enum rc audit_begin(struct audit *audit, struct store *store, const struct audit
 	return rc;
 }
 
-void audit_end(struct audit *audit, const char *project, const char *outcome)
+enum rc audit_end(struct audit *audit, const char *project, enum rc ended, const char *outcome)
 {
 	enum rc rc = RC_OK;
 
 	if (audit->line == NULL)
-		return;
+		return ended;
 	if (project != NULL && project[0] != '\0' && !jdoc_add_str(audit->line, "project", str_c(project)))
 		rc = RC_NO_MEMORY;
 	if (!jdoc_add_str(audit->line, "outcome", str_c(outcome)))
@@ -223,6 +223,7 @@ void audit_end(struct audit *audit, const char *project, const char *outcome)
 			 LOG_STR("code", rc_info(rc)->code));
 	json_object_put(audit->line);
 	audit->line = NULL;
+	return rc == RC_STORE ? rc : ended;
 }
 
 /* ---- reading ---- */

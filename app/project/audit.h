@@ -43,10 +43,11 @@ enum rc audit_begin(struct audit *audit, struct store *store, const struct audit
 		    const char *project, json_object *args) MUST_USE;
 
 /*
- * audit_end - it ended with OUTCOME, a word; PROJECT is the id that came out of it, if it was not known before. Blocks until
- * that is durable; when it cannot be written, the log says so and the line stays as it was. Nothing happens without a line.
+ * audit_end - it has ENDED so, in a word OUTCOME; PROJECT is the id that came out of it, if it was not known before. Blocks
+ * until that is durable; when it cannot be written, the log says so and the line stays as it was. Nothing happens without
+ * a line. ENDED again, or RC_STORE: the store has failed meanwhile, and a failed store acknowledges nothing.
  */
-void audit_end(struct audit *audit, const char *project, const char *outcome);
+enum rc audit_end(struct audit *audit, const char *project, enum rc ended, const char *outcome) MUST_USE;
 
 /* What to read: the newest LIMIT lines from SINCE (seconds since 1970) on. */
 struct audit_query {

@@ -423,11 +423,11 @@ static enum rc audit_row(struct admin *admin, size_t row, struct audit *audit)
 }
 
 /* A backup has only begun: its line is completed with it. */
-static void audit_row_end(const struct admin *admin, enum rc rc, struct audit *audit)
+static enum rc audit_row_end(const struct admin *admin, enum rc rc, struct audit *audit)
 {
 	if (rc == RC_OK && admin->job != NULL)
-		return;
-	audit_end(audit, admin->project, admin_outcome(rc));
+		return rc;
+	return audit_end(audit, admin->project, rc, admin_outcome(rc));
 }
 
 static enum rc run_row(struct admin *admin, size_t row, struct audit *audit)
@@ -440,7 +440,7 @@ static enum rc run_row(struct admin *admin, size_t row, struct audit *audit)
 		rc = commands[row].run(admin);
 	if (rc == RC_OK && admin->failed)
 		rc = RC_NO_MEMORY;
-	audit_row_end(admin, rc, audit);
+	rc = audit_row_end(admin, rc, audit);
 	if (commands[row].changes)
 		LOG_INFO("administration", LOG_STR("command", commands[row].name),
 			 LOG_STR("project", admin->project), LOG_STR("outcome", rc_info(rc)->code));

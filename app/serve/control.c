@@ -376,7 +376,7 @@ static void job_end(struct control *control)
 
 	control->job = NULL;
 	control->worker = NULL;
-	audit_end(&control->audit, NULL, admin_outcome(rc));
+	rc = audit_end(&control->audit, NULL, rc, admin_outcome(rc));
 	if (rc == RC_STORE)
 		serve_fail();
 	if (client != NULL) {

@@ -42,7 +42,7 @@ static void log_line(const char *command, const char *project, const char *outco
 	struct audit audit;
 
 	assert_int_equal(audit_begin(&audit, fixture.store, &root, command, project, NULL), RC_OK);
-	audit_end(&audit, NULL, outcome);
+	assert_int_equal(audit_end(&audit, NULL, RC_OK, outcome), RC_OK);
 }
 
 static json_object *read_lines(const char *project, int64_t since, size_t limit, bool *more)
@@ -81,9 +81,9 @@ static void a_line_is_there_before_and_completed_behind(void **state)
 	expect_lines(NULL, 0, 10, false, "");
 	assert_int_equal(audit_begin(&audit, fixture.store, &root, "project.rename", SHOP, NULL), RC_OK);
 	expect_lines(NULL, 0, 10, false, "project.rename started|");
-	audit_end(&audit, NULL, "conflict");
+	assert_int_equal(audit_end(&audit, NULL, RC_CONFLICT, "conflict"), RC_CONFLICT);
 	expect_lines(NULL, 0, 10, false, "project.rename conflict|");
-	audit_end(&audit, NULL, "twice does nothing");
+	assert_int_equal(audit_end(&audit, NULL, RC_OK, "twice does nothing"), RC_OK);
 	log_line("key.create", SHOP, "ok");
 	assert_int_equal(audit_begin(&audit, fixture.store, &root, "project.delete", OTHER, NULL), RC_OK);
 	json_object_put(audit.line);
@@ -105,7 +105,7 @@ static void expect_args(const char *args, const char *expected)
 
 	assert_non_null(given);
 	assert_int_equal(audit_begin(&audit, fixture.store, &root, "c", "", given), RC_OK);
-	audit_end(&audit, SHOP, "ok");
+	assert_int_equal(audit_end(&audit, SHOP, RC_OK, "ok"), RC_OK);
 	json_object_put(given);
 	lines = read_lines(SHOP, 0, 1, &more);
 	assert_true(jdoc_object(json_object_array_get_idx(lines, 0), "args", &kept));
@@ -145,7 +145,7 @@ static void it_says_from_where(void **state)
 	(void)state;
 	log_line("a", "", "ok");
 	assert_int_equal(audit_begin(&audit, fixture.store, &key, "b", "", NULL), RC_OK);
-	audit_end(&audit, NULL, "ok");
+	assert_int_equal(audit_end(&audit, NULL, RC_OK, "ok"), RC_OK);
 	lines = read_lines(NULL, 0, 2, &more);
 	assert_true(jdoc_object(json_object_array_get_idx(lines, 0), "from", &from));
 	assert_true(jdoc_object(from, "control", &peer));

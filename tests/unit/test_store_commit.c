@@ -476,10 +476,12 @@ static void a_second_server_on_the_same_data_is_refused(void **state)
 static void data_of_a_newer_format_is_refused(void **state)
 {
 	struct fixture *f = *state;
-	struct row row = { .name = "format", .value = "3" };
+	char newer[16];
+	struct row row = { .name = "format", .value = newer };
 	struct commit_op op;
 	struct store *again = NULL;
 
+	snprintf(newer, sizeof newer, "%d", STORE_FORMAT + 1);
 	commit_op_init(&op, row_apply, &row, 100, STR_LIT(""));
 	assert_int_equal(commit_run(f->store, &op), RC_OK);
 	commit_client_close(f->store, &client);
