@@ -288,7 +288,7 @@ enum ctl_exit cmd_project_signing(struct ctl *ctl)
 {
 	json_object *project;
 	struct str words;
-	enum ctl_exit exit = ask_project(ctl, "project.signing", "keys", ctl->words[1], &project);
+	enum ctl_exit exit = ask_project(ctl, "project.signing", "signing", ctl->words[1], &project);
 
 	if (exit != CTL_OK)
 		return exit;

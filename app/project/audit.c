@@ -31,7 +31,8 @@ enum {
 static bool is_open_name(struct str name)
 {
 	static const char *const names[] = {
-		"name", "id", "kid", "right", "title", "state", "environment", "public_key", "add", "remove", "project", "preset"
+		"name", "id", "kid", "right", "title", "state", "environment", "public_key", "add", "remove", "project", "preset",
+		"signing"
 	};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -371,7 +371,7 @@ static const struct {
 	{ "rules.set",        admin_rules_set,         "project rules",                              true },
 	{ "rules.show",       admin_rules_show,        "project",                                    false },
 	{ "rules.test",       admin_rules_test,        "project user operation key bytes",           false },
-	{ "project.signing",  admin_project_signing,   "project keys",                               true },
+	{ "project.signing",  admin_project_signing,   "project signing",                            true },
 	{ "bot.list",         admin_bot_list,          "project",                                    false },
 	{ "bot.add",          admin_bot_add,           "project bots",                               true },
 	{ "bot.retire",       admin_bot_retire,        "project bot",                                true },

@@ -133,10 +133,10 @@ enum rc admin_project_signing(struct admin *admin)
 	struct str word;
 	enum rc rc;
 
-	if ((rc = admin_arg(admin, "keys", &word)) != RC_OK)
+	if ((rc = admin_arg(admin, "signing", &word)) != RC_OK)
 		return rc;
 	if (!str_eq(word, STR_LIT("own")) && !str_eq(word, STR_LIT("shared")))
-		return admin_fail(admin, RC_BAD_REQUEST, "keys: \"own\" or \"shared\" is needed");
+		return admin_fail(admin, RC_BAD_REQUEST, "signing: \"own\" or \"shared\" is needed");
 	if ((rc = admin_find(admin, &project)) != RC_OK)
 		return rc;
 	rc = auth_set_signing(admin->app->auth, admin->app->registry, str_c(project->id), str_eq(word, STR_LIT("own")),
