@@ -1,17 +1,21 @@
 // What the README tells people to paste is pasted here: each client's three lines, with this server's address.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { createTMA } from '@tma.sh/sdk';
 import Cloudflare from 'cloudflare';
 import { createStorage } from 'unstorage';
 import cloudflareKVHTTPDriver from 'unstorage/drivers/cloudflare-kv-http';
 import { source, start } from './lib.mjs';
 
 const readme = readFileSync(join(source, 'README.md'), 'utf8');
-const section = readme.slice(readme.indexOf('## On your server'), readme.indexOf('## Limits'));
+const between = (from, to) => readme.slice(readme.indexOf(from), readme.indexOf(to));
+const section = between('## On your server', '## Limits');
+const atomic = between('## Two players', '## On your server');
+const rules = between('## Who may do what', '## Two players');
 let kv, account_id;
 before(async () => {
   kv = await start();
@@ -22,12 +26,17 @@ after(() => kv?.stop());
 
 const here = (text) => text.replaceAll('https://kv.example.com', kv.url);
 
-/** The block of JavaScript that mentions WORD, run with what is in scope there. */
-async function run(word, scope) {
-  const code = [...section.matchAll(/```js\n([^]*?)```/g)].map((match) => match[1]).find((text) => text.includes(word));
-  assert.ok(code, `the README has no JavaScript with ${word}`);
+const blocks = (text, language) => [...text.matchAll(new RegExp('```' + language + '\\n([^]*?)```', 'g'))].map((match) => match[1]);
+async function runCode(code, scope) {
   const AsyncFunction = (async () => {}).constructor;
   await new AsyncFunction(...Object.keys(scope), here(code))(...Object.values(scope));
+}
+
+/** The block of JavaScript that mentions WORD, run with what is in scope there. */
+async function run(word, scope) {
+  const code = blocks(section, 'js').find((text) => text.includes(word));
+  assert.ok(code, `the README has no JavaScript with ${word}`);
+  await runCode(code, scope);
 }
 
 test('the lines for npm cloudflare write a key and list it', async () => {
@@ -50,4 +59,25 @@ test('the lines for curl write a key and list it', async () => {
     { env: { ...process.env, ACCOUNT: account_id, API_KEY: kv.apiKey } });
   assert.match(stdout, /"result":\[\{"name":"score:4242","expiration":\d+\}\]/);
   assert.equal((await kv.ask('GET', '/kv/score:4242')).data, '{"points":42}');
+});
+
+test('the leaderboard puts a score in and tells the place', async () => {
+  const said = [];
+  const [change, board] = blocks(atomic, 'js');
+  const tma = createTMA({ apiUrl: kv.url });
+  const { user, jwt } = await tma.auth.validate(kv.initData(), 'my-app');
+  const scope = { user, jwt, tma, console: { log: (text) => said.push(text) } };
+  await kv.ask('PUT', '/kv/leaderboard:global', { body: '[{"userId":1,"name":"Best","score":500},{"userId":2,"name":"Third","score":3}]' });
+  await runCode(change + board + '\nif (board.length !== 3 || board[1].userId !== user.telegramId) throw new Error(JSON.stringify(board));', scope);
+  assert.deepEqual(said, ['You are number 2']);
+});
+
+test('the example of rules can be set, and grants what its command says', async () => {
+  const file = join(kv.dir, 'rules.json');
+  writeFileSync(file, blocks(rules, 'json')[0]);
+  const [, command, said] = rules.match(/tmakvctl (rules test [^#]*?) +# (.*)/);
+  await kv.ctl(['rules', 'set', 'my-app', '--file', file]);
+  assert.equal((await kv.ctl(command.split(' '))).trim(), said);
+  for (const preset of rules.matchAll(/^\| `([^`]+)` \|/gm)) await kv.ctl(['rules', 'set', 'my-app', '--preset', preset[1]]);
+  await kv.ctl(['rules', 'set', 'my-app', '--none']);
 });
