@@ -66,7 +66,7 @@ void caller_clear(struct caller *caller);
  */
 enum rc auth_caller_by_key(struct registry *registry, struct str text, int64_t now, struct caller *caller) MUST_USE;
 
-/* auth_allows - may CALLER do this at all? RC_FORBIDDEN, RC_READ_ONLY_KEY; access rules come here too. */
+/* auth_allows - may CALLER do this at all? RC_FORBIDDEN, RC_READ_ONLY_KEY. With which keys is access.h's to say. */
 enum rc auth_allows(const struct caller *caller, enum right right) MUST_USE;
 
 /* auth_rate - is this request within the rate that CALLER's project gives each of its users? RC_RATE_LIMIT. Counts it. */

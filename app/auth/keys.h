@@ -98,9 +98,10 @@ void key_set_write_jwks(const struct key_set *set, uint32_t project, bool with_s
 struct key_set *key_set_read_jwks(struct str text);
 
 /*
- * One key as the JSON record that the store keeps (the private half is in it: wipe it), and
- * back, also from the records of versions that had no moments in them; key_read adds it to SET. .p is NULL when it did not fit. RC_BAD_REQUEST: no such record.
- * RC_CONFLICT: SET has its kid already.
+ * key_write - one key as the JSON record that the store keeps; the private half is in it: wipe it. .p is NULL when it
+ *             did not fit.
+ * key_read  - the other way: adds the key to SET. Records of versions that had no moments in them can be read, too.
+ *             RC_BAD_REQUEST: no such record. RC_CONFLICT: SET has its kid already.
  */
 struct str key_write(const struct key *key, struct arena *arena);
 enum rc key_read(struct key_set *set, struct str record) MUST_USE;

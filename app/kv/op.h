@@ -81,8 +81,8 @@ struct kv_change {
 
 /*
  * kv_change_apply - as kv_put_apply; a key that is not there is made, without metadata and expiry. A key keeps its owner,
- * whose quota is held. RC_BAD_REQUEST and RC_VALUE_TOO_LARGE with op->why; RC_KEY_NOT_FOUND: a touch of nothing; RC_NO_MEMORY. What the answer tells is in
- * op->answer.more:
+ * whose quota is held. RC_BAD_REQUEST and RC_VALUE_TOO_LARGE with op->why; RC_KEY_NOT_FOUND: a touch of nothing;
+ * RC_NO_MEMORY. What the answer tells is in op->answer.more:
  *     merge            the value's size, 0
  *     add, max, min    KV_TELLS_INT and the integer, or KV_TELLS_DOUBLE and the double's bits
  *     append           the list's length, 0

@@ -7,9 +7,9 @@
 #include <pthread.h>
 
 #include "base/hash.h"
+#include "base/limit.h"
 #include "kv/entry.h"
 #include "kv/kv.h"
-#include "base/limit.h"
 
 struct kv_condition;
 

@@ -26,7 +26,7 @@ enum store_table {
 	STORE_EXPIRY,		/* expires_at u64 BE, project number u32 BE, key -> nothing */
 	STORE_RECENT,		/* batch version u64 BE -> request ids and their answers */
 	STORE_USAGE,		/* project number u32 BE, user u64 BE (0 = all) -> keys u64, bytes u64 */
-	STORE_MARKS,		/* project number u32 BE, user u64 BE (0 = all) -> revoked before, seconds i64 */
+	STORE_MARKS,		/* project number u32 BE, user u64 BE -> revoked before, seconds u64 */
 	STORE_PROJECTS,		/* project number u32 BE -> JSON */
 	STORE_CREDENTIALS,	/* SHA-256 of an API key -> JSON */
 	STORE_SIGNING_KEYS,	/* kid -> JSON */
