@@ -12,11 +12,10 @@
 
 #include "base/jdoc.h"
 #include "base/jtext.h"
+#include "project/project.h"
 #include "project/rules_private.h"
 
 enum { DOCUMENT_DEPTH = 4, QUOTE_MAX = 40 };
-#define MAX_BYTES_MAX (INT64_C(25) << 20)
-#define MAX_KEYS_MAX ((INT64_C(1) << 53) - 1)
 
 /* ---- sentences ---- */
 
@@ -162,7 +161,7 @@ static enum rc rule_read(struct reading *reading, json_object *doc, struct rule 
 		return refuse(reading, STR_LIT("match"), "must be a string");
 	if ((rc = pattern_check(reading, rule->match)) != RC_OK ||
 	    (rc = allow_read(reading, doc, rule)) != RC_OK ||
-	    (rc = number_read(reading, doc, "maxBytes", 1, MAX_BYTES_MAX, &rule->max_bytes)) != RC_OK)
+	    (rc = number_read(reading, doc, "maxBytes", 1, PROJECT_VALUE_LIMIT_MAX, &rule->max_bytes)) != RC_OK)
 		return rc;
 	if (rule->max_bytes != 0 && !(rule->operations & RULE_WRITE))
 		return refuse(reading, STR_LIT("maxBytes"), "is for rules that allow write");
@@ -187,7 +186,7 @@ static enum rc document_read(struct reading *reading, json_object *doc)
 		return refuse(reading, STR_LIT("version"), "must be 1");
 	if (jdoc_has(doc, "default") && (!jdoc_str(doc, "default", &preset) || !str_eq(preset, STR_LIT("deny"))))
 		return refuse(reading, STR_LIT("default"), "can only be \"deny\"");
-	if ((rc = number_read(reading, doc, "maxKeys", 0, MAX_KEYS_MAX, &rules->max_keys)) != RC_OK)
+	if ((rc = number_read(reading, doc, "maxKeys", 0, PROJECT_QUOTA_MAX, &rules->max_keys)) != RC_OK)
 		return rc;
 	if (!jdoc_array(doc, "rules", &array))
 		return refuse(reading, STR_LIT("rules"), "must be an array");
