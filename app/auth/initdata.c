@@ -33,7 +33,6 @@ enum {
 	PREFIX_MAX = 20 + 12
 };
 
-#define TELEGRAM_ID_MAX ((UINT64_C(1) << 53) - 1)
 #define AUTH_DATE_MAX UINT64_C(999999999999999)
 
 const uint8_t initdata_key_production[BOT_PUBLIC_KEY_SIZE] = {
@@ -322,7 +321,7 @@ static bool read_user(json_object *doc, struct initdata_user *user)
 {
 	int64_t id;
 
-	if (!jdoc_i64(doc, "id", &id) || id < 1 || (uint64_t)id > TELEGRAM_ID_MAX)
+	if (!jdoc_i64(doc, "id", &id) || id < 1 || id > TELEGRAM_ID_MAX)
 		return false;
 	user->telegram_id = (uint64_t)id;
 	return read_name(doc, "first_name", &user->first_name) && user->first_name.n != 0 &&

@@ -15,6 +15,9 @@
 
 enum { INITDATA_MAX = 8192, INITDATA_FIELDS_MAX = 64, INITDATA_SKEW_S = 60 };
 
+/* Telegram's ids, of users and of bots, are whole numbers from 1 on that every program can read. */
+#define TELEGRAM_ID_MAX ((INT64_C(1) << 53) - 1)
+
 /* The step that failed, in the order they are taken; INITDATA_OK is none. */
 enum initdata_reason {
 	INITDATA_OK,

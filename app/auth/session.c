@@ -16,6 +16,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "auth/initdata.h"
 #include "auth/session.h"
 #include "base/b64.h"
 #include "base/jdoc.h"
@@ -29,8 +30,6 @@ enum {
 	PROJECT_ID_SIZE = 36,
 	JSON_DEPTH = 8
 };
-
-#define TELEGRAM_ID_MAX ((UINT64_C(1) << 53) - 1)
 
 /* The order of P-256: r and s of a signature lie between 0 and this, both left out. */
 static const uint8_t group_order[COORDINATE_SIZE] = {

@@ -13,8 +13,6 @@
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 
-#define TELEGRAM_ID_MAX ((UINT64_C(1) << 53) - 1)
-
 /* --- what a bot looks like --- */
 
 /* "7342037359 (by its token)" and so on; "none". */

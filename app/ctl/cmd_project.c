@@ -437,7 +437,7 @@ enum ctl_exit cmd_project_usage(struct ctl *ctl)
 	enum ctl_exit exit;
 	int64_t user = 0;
 
-	if ((exit = args_i64(ctl, OPTION_USER, 1, QUOTA_MAX, &user)) != CTL_OK) {
+	if ((exit = args_i64(ctl, OPTION_USER, 1, TELEGRAM_ID_MAX, &user)) != CTL_OK) {
 		json_object_put(args);
 		return exit;
 	}

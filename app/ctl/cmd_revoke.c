@@ -10,8 +10,6 @@
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 
-#define TELEGRAM_ID_MAX ((INT64_C(1) << 53) - 1)
-
 static void print_users(struct ctl *ctl, json_object *users)
 {
 	struct table table;

@@ -199,7 +199,7 @@ enum ctl_exit cmd_rules_test(struct ctl *ctl)
 	struct buf buf;
 	bool allowed;
 
-	if ((exit = args_i64(ctl, OPTION_USER, 1, (INT64_C(1) << 53) - 1, &user)) != CTL_OK ||
+	if ((exit = args_i64(ctl, OPTION_USER, 1, TELEGRAM_ID_MAX, &user)) != CTL_OK ||
 	    (exit = args_size(ctl, OPTION_BYTES, 0, INT64_C(25) << 20, &bytes)) != CTL_OK)
 		return exit;
 	if (user == 0)

@@ -17,8 +17,6 @@
 #include "base/hex.h"
 #include "ctl/ctl.h"
 
-#define TELEGRAM_ID_MAX ((UINT64_C(1) << 53) - 1)
-
 /* Telegram's tokens have about 46 bytes. */
 enum { TOKEN_MAX = 256 };
 

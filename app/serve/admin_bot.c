@@ -12,9 +12,6 @@
 #include "base/jdoc.h"
 #include "serve/admin.h"
 
-/* Telegram's ids are whole numbers that every program can read. */
-#define TELEGRAM_ID_MAX ((INT64_C(1) << 53) - 1)
-
 /* --- shown --- */
 
 static const char *environment_of(const struct bot *bot)

@@ -8,6 +8,7 @@
 
 #include <openssl/crypto.h>
 
+#include "auth/initdata.h"
 #include "base/jdoc.h"
 #include "project/rules.h"
 #include "serve/admin.h"
@@ -132,7 +133,7 @@ enum rc admin_project_show(struct admin *admin)
 	int64_t user = 0;
 	enum rc rc;
 
-	if ((rc = admin_arg_i64(admin, "user", 1, PROJECT_QUOTA_MAX, &user)) != RC_OK ||
+	if ((rc = admin_arg_i64(admin, "user", 1, TELEGRAM_ID_MAX, &user)) != RC_OK ||
 	    (rc = admin_find(admin, &project)) != RC_OK)
 		return rc;
 	rc = registry_usage(admin->app->registry, project->number, (uint64_t)user, &keys, &bytes);

@@ -3,10 +3,8 @@
  */
 #include "config.h"
 
-#include "base/jdoc.h"
+#include "auth/initdata.h"
 #include "serve/admin.h"
-
-#define TELEGRAM_ID_MAX ((INT64_C(1) << 53) - 1)
 
 /* A list of thousands is for nobody to read, and an answer has a limit. */
 enum { LIST_MAX = 1000 };

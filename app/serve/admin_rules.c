@@ -6,12 +6,10 @@
 #include "config.h"
 
 #include "auth/access.h"
+#include "auth/initdata.h"
 #include "base/jdoc.h"
 #include "kv/kv.h"
 #include "serve/admin.h"
-
-/* Telegram's ids are whole numbers that every program can read. */
-#define TELEGRAM_ID_MAX ((INT64_C(1) << 53) - 1)
 
 /* --- rules.set, rules.show --- */
 
