@@ -112,9 +112,9 @@ static bool owner_exists(struct registry *registry, uint32_t number)
 	return true;
 }
 
-enum rc credential_create_until(struct registry *registry, uint32_t number, struct str name,
-				enum key_right right, int64_t expires_at, struct credential *out,
-				char secret[CREDENTIAL_LEN + 1])
+enum rc credential_create(struct registry *registry, uint32_t number, struct str name,
+			  enum key_right right, int64_t expires_at, struct credential *out,
+			  char secret[CREDENTIAL_LEN + 1])
 {
 	struct credential_row row = { .credential = { .right = right, .expires_at = expires_at } };
 	uint8_t id[8];
@@ -138,12 +138,6 @@ enum rc credential_create_until(struct registry *registry, uint32_t number, stru
 	}
 	pthread_mutex_unlock(&registry->change);
 	return rc;
-}
-
-enum rc credential_create(struct registry *registry, uint32_t number, struct str name,
-			  enum key_right right, struct credential *out, char secret[CREDENTIAL_LEN + 1])
-{
-	return credential_create_until(registry, number, name, right, 0, out, secret);
 }
 
 /* The position of the key ID of project NUMBER; n_credentials when there is none. Under change. */

@@ -217,14 +217,11 @@ enum rc project_delete(struct registry *registry, struct str any) MUST_USE;
 
 /*
  * credential_create - a key of the project with this number, or of CREDENTIAL_ADMIN. *SECRET (CREDENTIAL_LEN
- * bytes and a NUL) is its text: it is nowhere else. The second one is refused from EXPIRES_AT on (0: never).
+ * bytes and a NUL) is its text: it is nowhere else. It is refused from EXPIRES_AT on (0: never).
  */
 enum rc credential_create(struct registry *registry, uint32_t project, struct str name,
-			  enum key_right right, struct credential *out,
+			  enum key_right right, int64_t expires_at, struct credential *out,
 			  char secret[CREDENTIAL_LEN + 1]) MUST_USE;
-enum rc credential_create_until(struct registry *registry, uint32_t project, struct str name,
-				enum key_right right, int64_t expires_at, struct credential *out,
-				char secret[CREDENTIAL_LEN + 1]) MUST_USE;
 enum rc credential_revoke(struct registry *registry, uint32_t project, struct str id) MUST_USE;
 
 /* Walks: CALL gets each in the order they were created; what it is handed is valid inside it only. */

@@ -52,7 +52,7 @@ static enum rc create(struct admin *admin, uint32_t number, enum key_right right
 		return rc;
 	if (jdoc_has(admin->args, "name") && (rc = admin_arg(admin, "name", &name)) != RC_OK)
 		return rc;
-	rc = credential_create_until(admin->app->registry, number, name, right, expires_at, &credential, secret);
+	rc = credential_create(admin->app->registry, number, name, right, expires_at, &credential, secret);
 	if (rc == RC_BAD_REQUEST)
 		return admin_fail(admin, rc, "a key's name has at most %d characters", PROJECT_NAME_MAX);
 	if (rc != RC_OK)

@@ -805,9 +805,9 @@ static void make_project(void)
 	project_number = project->number;
 	snprintf(project_id, sizeof project_id, "%s", project->id);
 	make_rules();
-	assert_int_equal(credential_create(app.registry, project_number, STR_LIT("test"), KEY_READ_WRITE, &credential,
+	assert_int_equal(credential_create(app.registry, project_number, STR_LIT("test"), KEY_READ_WRITE, 0, &credential,
 					   api_key), RC_OK);
-	assert_int_equal(credential_create(app.registry, CREDENTIAL_ADMIN, STR_LIT("admin"), KEY_READ_WRITE, &credential,
+	assert_int_equal(credential_create(app.registry, CREDENTIAL_ADMIN, STR_LIT("admin"), KEY_READ_WRITE, 0, &credential,
 					   admin_key), RC_OK);
 	snprintf(admin_root, sizeof admin_root, "/client/v4/accounts/%s/storage/kv/namespaces", registry_account(app.registry));
 	snprintf(rest_root, sizeof rest_root, "%s/%s", admin_root, project_id);

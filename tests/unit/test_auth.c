@@ -453,8 +453,9 @@ static void an_api_key_names_its_project_and_right(void **state)
 	struct str good;
 
 	(void)state;
-	assert_int_equal(credential_create(house.registry, app->number, STR_LIT(""), KEY_READ, &credential, reads), RC_OK);
-	assert_int_equal(credential_create(house.registry, app->number, STR_LIT(""), KEY_READ_WRITE, &credential, writes), RC_OK);
+	assert_int_equal(credential_create(house.registry, app->number, STR_LIT(""), KEY_READ, 0, &credential, reads), RC_OK);
+	assert_int_equal(credential_create(house.registry, app->number, STR_LIT(""), KEY_READ_WRITE, 0, &credential, writes),
+			 RC_OK);
 	assert_int_equal(ask(arena_printf(arena, "bearer %s", reads), "", NOW, &caller), RC_OK);
 	assert_int_equal(caller.kind, CALLER_API_KEY);
 	assert_int_equal(caller.telegram_id, 0);

@@ -157,7 +157,7 @@ static void what_is_not_there_cannot_be_changed(void **state)
 	(void)state;
 	assert_int_equal(project_rename(registry, STR_LIT("none"), STR_LIT("new")), RC_KEY_NOT_FOUND);
 	assert_int_equal(project_delete(registry, STR_LIT("none")), RC_KEY_NOT_FOUND);
-	assert_int_equal(credential_create(registry, 77, STR_LIT(""), KEY_READ, &credential, secret),
+	assert_int_equal(credential_create(registry, 77, STR_LIT(""), KEY_READ, 0, &credential, secret),
 			 RC_KEY_NOT_FOUND);
 }
 
@@ -168,7 +168,7 @@ static void an_admin_key_belongs_to_no_project(void **state)
 	char secret[CREDENTIAL_LEN + 1];
 
 	(void)state;
-	assert_int_equal(credential_create(registry, CREDENTIAL_ADMIN, STR_LIT("ops"), KEY_READ_WRITE, &made, secret), RC_OK);
+	assert_int_equal(credential_create(registry, CREDENTIAL_ADMIN, STR_LIT("ops"), KEY_READ_WRITE, 0, &made, secret), RC_OK);
 	assert_int_equal(credential_revoke(registry, project->number, str_c(made.id)), RC_KEY_NOT_FOUND);
 	assert_int_equal(project_delete(registry, STR_LIT("app")), RC_OK);
 	project_unref(project);
@@ -352,7 +352,7 @@ static void an_api_key_works_until_it_is_revoked(void **state)
 	char secret[CREDENTIAL_LEN + 1];
 
 	(void)state;
-	assert_int_equal(credential_create(registry, project->number, STR_LIT("bot"), KEY_READ, &made, secret), RC_OK);
+	assert_int_equal(credential_create(registry, project->number, STR_LIT("bot"), KEY_READ, 0, &made, secret), RC_OK);
 	assert_int_equal(strlen(secret), CREDENTIAL_LEN);
 	restart();
 	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_OK);
@@ -379,7 +379,7 @@ static void a_deleted_project_takes_its_api_keys_along_and_its_number_stays_used
 	uint32_t number = project->number;
 
 	(void)state;
-	assert_int_equal(credential_create(registry, project->number, STR_LIT(""), KEY_READ_WRITE, &made, secret), RC_OK);
+	assert_int_equal(credential_create(registry, project->number, STR_LIT(""), KEY_READ_WRITE, 0, &made, secret), RC_OK);
 	assert_int_equal(project_delete(registry, STR_LIT("app")), RC_OK);
 	project_unref(project);
 	assert_null(registry_by_number(registry, number));
@@ -399,7 +399,7 @@ static void no_secret_is_stored_as_it_is(void **state)
 	char secret[CREDENTIAL_LEN + 1], command[256];
 
 	(void)state;
-	assert_int_equal(credential_create(registry, project->number, STR_LIT("x"), KEY_READ, &made, secret), RC_OK);
+	assert_int_equal(credential_create(registry, project->number, STR_LIT("x"), KEY_READ, 0, &made, secret), RC_OK);
 	project_unref(project);
 	restart();
 	snprintf(command, sizeof command, "grep -rqF '%s' %s", secret + sizeof CREDENTIAL_PREFIX - 1, fixture.dir);

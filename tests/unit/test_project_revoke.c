@@ -279,7 +279,7 @@ static void a_key_ends_and_its_last_use_is_known(void **state)
 	char secret[CREDENTIAL_LEN + 1];
 
 	(void)state;
-	assert_int_equal(credential_create_until(registry, app->number, STR_LIT("x"), KEY_READ, NOW + 10, &made, secret), RC_OK);
+	assert_int_equal(credential_create(registry, app->number, STR_LIT("x"), KEY_READ, NOW + 10, &made, secret), RC_OK);
 	registry_tend(registry, NOW, false);
 	assert_int_equal(last_use(), 0);
 	assert_int_equal(registry_credential(registry, str_c(secret), NOW + 9, &found), RC_OK);
@@ -318,7 +318,7 @@ static void the_uses_of_many_keys_become_durable(void **state)
 
 	(void)state;
 	for (int i = 0; i < KEYS; i++)
-		assert_int_equal(credential_create(registry, app->number, STR_LIT(""), KEY_READ, &made, secrets[i]), RC_OK);
+		assert_int_equal(credential_create(registry, app->number, STR_LIT(""), KEY_READ, 0, &made, secrets[i]), RC_OK);
 	for (int i = 0; i < KEYS; i += 2)
 		assert_int_equal(registry_credential(registry, str_c(secrets[i]), NOW, &found), RC_OK);
 	registry_tend(registry, NOW, true);
