@@ -144,15 +144,24 @@ json_object *admin_put_array(struct admin *admin, json_object *object, const cha
 	return admin->failed ? NULL : value;
 }
 
-json_object *admin_append(struct admin *admin, json_object *array)
+/* VALUE is ARRAY's from now on, or gone; then NULL. */
+static json_object *append(struct admin *admin, json_object *array, json_object *value)
 {
-	json_object *value = json_object_new_object();
-
 	if (array != NULL && value != NULL && json_object_array_add(array, value) == 0)
 		return value;
 	json_object_put(value);
 	admin->failed = true;
 	return NULL;
+}
+
+json_object *admin_append(struct admin *admin, json_object *array)
+{
+	return append(admin, array, json_object_new_object());
+}
+
+void admin_append_str(struct admin *admin, json_object *array, struct str value)
+{
+	append(admin, array, json_object_new_string_len(value.p, (int)value.n));
 }
 
 /* --- status --- */

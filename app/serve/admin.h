@@ -70,10 +70,11 @@ void admin_put_str(struct admin *admin, json_object *object, const char *name, s
 void admin_put_i64(struct admin *admin, json_object *object, const char *name, int64_t value);
 void admin_put_bool(struct admin *admin, json_object *object, const char *name, bool value);
 
-/* admin_put_object - a new object; _array - a new array; _append - a new object at the end of ARRAY. */
+/* admin_put_object - a new object; _array - a new array; _append - a new object at the end of ARRAY; _append_str - VALUE. */
 json_object *admin_put_object(struct admin *admin, json_object *object, const char *name);
 json_object *admin_put_array(struct admin *admin, json_object *object, const char *name);
 json_object *admin_append(struct admin *admin, json_object *array);
+void admin_append_str(struct admin *admin, json_object *array, struct str value);
 
 /* admin_put_bot - BOT, without its secrets, at the end of ARRAY. admin_put_signing - "signing": which keys sign for PROJECT. */
 void admin_put_bot(struct admin *admin, json_object *array, const struct bot *bot);

@@ -119,13 +119,6 @@ void admin_put_origins(struct admin *admin, json_object *object, const struct pr
 {
 	json_object *array = admin_put_array(admin, object, "origins");
 
-	for (size_t i = 0; i < origins_count(project->origins); i++) {
-		struct str origin = origins_at(project->origins, i);
-		json_object *text = json_object_new_string_len(origin.p, (int)origin.n);
-
-		if (array == NULL || text == NULL || json_object_array_add(array, text) != 0) {
-			json_object_put(text);
-			admin->failed = true;
-		}
-	}
+	for (size_t i = 0; i < origins_count(project->origins); i++)
+		admin_append_str(admin, array, origins_at(project->origins, i));
 }

@@ -53,7 +53,7 @@ static void put_project(struct admin *admin, json_object *object, const struct p
 }
 
 /* The result is the project as it is now. */
-static enum rc answer_project(struct admin *admin, struct str id)
+enum rc admin_answer_project(struct admin *admin, struct str id)
 {
 	const struct project *project = registry_find(admin->app->registry, id);
 
@@ -62,11 +62,6 @@ static enum rc answer_project(struct admin *admin, struct str id)
 	put_project(admin, admin->result, project);
 	project_unref(project);
 	return RC_OK;
-}
-
-enum rc admin_answer_project(struct admin *admin, struct str id)
-{
-	return answer_project(admin, id);
 }
 
 /* --- project.create --- */
@@ -161,7 +156,7 @@ enum rc admin_project_rename(struct admin *admin)
 	id = str_c(project->id);
 	rc = explain_name(admin, project_rename(admin->app->registry, id, name), name);
 	if (rc == RC_OK)
-		rc = answer_project(admin, id);
+		rc = admin_answer_project(admin, id);
 	project_unref(project);
 	return rc;
 }
@@ -177,7 +172,7 @@ static enum rc set_state(struct admin *admin, enum project_state state)
 	id = str_c(project->id);
 	rc = project_set_state(admin->app->registry, id, state);
 	if (rc == RC_OK)
-		rc = answer_project(admin, id);
+		rc = admin_answer_project(admin, id);
 	project_unref(project);
 	return rc;
 }
@@ -225,7 +220,7 @@ enum rc admin_project_limit(struct admin *admin)
 	id = str_c(project->id);
 	rc = project_set_limits(admin->app->registry, id, &limits);
 	if (rc == RC_OK)
-		rc = answer_project(admin, id);
+		rc = admin_answer_project(admin, id);
 	project_unref(project);
 	return rc;
 }

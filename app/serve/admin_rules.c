@@ -87,16 +87,6 @@ static enum rc answer(struct admin *admin, bool allowed, const char *reason)
 	return RC_OK;
 }
 
-static void add_word(struct admin *admin, json_object *array, const char *word)
-{
-	json_object *text = json_object_new_string(word);
-
-	if (array != NULL && text != NULL && json_object_array_add(array, text) == 0)
-		return;
-	json_object_put(text);
-	admin->failed = true;
-}
-
 static void put_rule(struct admin *admin, json_object *array, const struct question *question, size_t i)
 {
 	const struct rule *rule = rules_at(question->user.project->rules, i);
@@ -107,7 +97,7 @@ static void put_rule(struct admin *admin, json_object *array, const struct quest
 	allow = admin_put_array(admin, object, "allow");
 	for (unsigned operation = 1; operation < RULE_ALL; operation <<= 1)
 		if (rule->operations & operation)
-			add_word(admin, allow, rules_word(operation));
+			admin_append_str(admin, allow, str_c(rules_word(operation)));
 	if (rule->max_bytes != 0)
 		admin_put_i64(admin, object, "max_bytes", (int64_t)rule->max_bytes);
 	admin_put_bool(admin, object, "grants", (rule->operations & question->operation) != 0);
