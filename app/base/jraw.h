@@ -30,7 +30,7 @@ struct str jraw_member(struct str text, const char *name);
 /* jraw_inside - a string without its quotes; empty when TEXT is no string. Escapes stay as they are. */
 struct str jraw_inside(struct str text);
 
-/* jraw_trim - TEXT, a whole JSON text, without the white space around it. */
+/* jraw_trim - TEXT without the white space around it that JSON allows; it need not be JSON. */
 struct str jraw_trim(struct str text);
 
 /*

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 
+#include "base/jraw.h"
 #include "base/jtext.h"
 #include "call.h"
 #include "doors/private.h"
@@ -157,15 +158,6 @@ static bool is_space(char c)
 	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static struct str trim(struct str text)
-{
-	while (text.n != 0 && is_space(text.p[0]))
-		text = str_skip(text, 1);
-	while (text.n != 0 && is_space(text.p[text.n - 1]))
-		text.n--;
-	return text;
-}
-
 /*
  * It travels in a header of the binding door, so it must be one line. JSON has raw line ends between its tokens
  * only, where a space is as good.
@@ -183,7 +175,7 @@ struct str cf_one_line(struct arena *arena, struct str json)
 
 enum rc cf_metadata(struct call *call, struct str text, struct str *metadata)
 {
-	struct str json = trim(text);
+	struct str json = jraw_trim(text);
 	size_t bad_at;
 
 	*metadata = STR_LIT("");
