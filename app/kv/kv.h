@@ -95,11 +95,6 @@ struct kv_quota {
 	uint64_t user_max_keys, user_max_bytes;
 };
 
-static inline bool kv_quota_is_set(const struct kv_quota *quota)
-{
-	return (quota->max_keys | quota->max_bytes | quota->user_max_keys | quota->user_max_bytes) != 0;
-}
-
 /* Put: replaces value, metadata and expiry. */
 struct kv_put {
 	struct kv *kv;

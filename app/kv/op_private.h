@@ -20,7 +20,4 @@ struct op_result {
 enum rc op_run(struct kv_change *change, struct str value, struct op_result *result) MUST_USE;
 enum rc op_rank(struct kv_change *change, struct str value, struct op_result *result) MUST_USE;
 
-/* op_id - the id that TEXT is; false when it is neither string nor number. A string is decoded into ARENA when it must. */
-bool op_id(struct str text, struct arena *arena, struct kv_id *id);
-
 #endif

@@ -96,7 +96,8 @@ static struct str last_member(struct str text, struct str name)
 	return last;
 }
 
-bool op_id(struct str text, struct arena *arena, struct kv_id *id)
+/* The id that TEXT is; false when it is neither string nor number. A string is decoded into ARENA when it must. */
+static bool id_read(struct str text, struct arena *arena, struct kv_id *id)
 {
 	struct str inside = jraw_inside(text);
 	char *plain;
@@ -136,7 +137,7 @@ static enum rc rank_read(struct raw_op *raw)
 		raw->why = "\"entry\" must be an object";
 		return RC_BAD_REQUEST;
 	}
-	if (!op_id(last_member(op->value, op->id_name), raw->arena, &op->id)) {
+	if (!id_read(last_member(op->value, op->id_name), raw->arena, &op->id)) {
 		raw->why = "the entry's member that \"id\" names must be a string or a number";
 		return RC_BAD_REQUEST;
 	}

@@ -37,6 +37,11 @@ static enum rc demand_check(struct store_txn *txn, uint32_t project, uint64_t us
 	return is_too_much(bytes, demand->bytes, demand->max_bytes) ? demand->bytes_rc : RC_OK;
 }
 
+static bool is_set(const struct kv_quota *quota)
+{
+	return (quota->max_keys | quota->max_bytes | quota->user_max_keys | quota->user_max_bytes) != 0;
+}
+
 enum rc quota_check(struct store_txn *txn, const struct kv_quota *quota, struct str stored, const struct entry *old,
 		    const struct entry *entry)
 {
@@ -52,7 +57,7 @@ enum rc quota_check(struct store_txn *txn, const struct kv_quota *quota, struct 
 	};
 	enum rc rc;
 
-	if (!kv_quota_is_set(quota))
+	if (!is_set(quota))
 		return RC_OK;
 	rc = demand_check(txn, project, 0, &of_all);
 	if (rc == RC_OK && entry->owner != 0)

@@ -7,7 +7,7 @@
 #include "config.h"
 
 #include <openssl/crypto.h>
-#include <stdio.h>
+#include <stddef.h>
 
 #include "base/hex.h"
 #include "base/jdoc.h"
