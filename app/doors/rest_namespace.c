@@ -119,8 +119,8 @@ enum rc rest_namespace_create(struct call *call)
 		return rc;
 	rc = project_create_titled(call->app->registry, title, &project);
 	if (rc != RC_OK)
-		return audit_end(&line, NULL, rc, rc_info(rc)->code);
-	rc = audit_end(&line, project->id, rc, rc_info(rc)->code);
+		return audit_end(&line, NULL, rc);
+	rc = audit_end(&line, project->id, rc);
 	if (rc == RC_OK)
 		rc = answer_one(call, project);
 	project_unref(project);
@@ -140,7 +140,7 @@ enum rc rest_namespace_rename(struct call *call)
 	    (rc = audit(call, &line, "namespace.rename", title)) != RC_OK)
 		return rc;
 	rc = project_retitle(call->app->registry, id, title);
-	if ((rc = audit_end(&line, NULL, rc, rc_info(rc)->code)) != RC_OK)
+	if ((rc = audit_end(&line, NULL, rc)) != RC_OK)
 		return rc;
 	project = registry_find(call->app->registry, id);
 	if (project == NULL)
@@ -160,7 +160,7 @@ enum rc rest_namespace_delete(struct call *call)
 	if ((rc = audit(call, &line, "namespace.delete", STR_LIT(""))) != RC_OK)
 		return rc;
 	rc = project_delete(call->app->registry, str_c(call->caller.project->id));
-	rc = audit_end(&line, NULL, rc, rc == RC_KEY_NOT_FOUND ? "not_found" : rc_info(rc)->code);
+	rc = audit_end(&line, NULL, rc);
 	/* Somebody else was quicker. */
 	if (rc == RC_KEY_NOT_FOUND)
 		return RC_NAMESPACE_NOT_FOUND;

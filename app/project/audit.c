@@ -207,8 +207,9 @@ enum rc audit_begin(struct audit *audit, struct store *store, const struct audit
 	return rc;
 }
 
-enum rc audit_end(struct audit *audit, const char *project, enum rc ended, const char *outcome)
+enum rc audit_end(struct audit *audit, const char *project, enum rc ended)
 {
+	const char *outcome = audit_outcome(ended);
 	enum rc rc = RC_OK;
 
 	if (audit->line == NULL)

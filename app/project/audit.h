@@ -43,11 +43,17 @@ enum rc audit_begin(struct audit *audit, struct store *store, const struct audit
 		    const char *project, json_object *args) MUST_USE;
 
 /*
- * audit_end - it has ENDED so, in a word OUTCOME; PROJECT is the id that came out of it, if it was not known before. Blocks
- * until that is durable; when it cannot be written, the log says so and the line stays as it was. Nothing happens without
- * a line. ENDED again, or RC_STORE: the store has failed meanwhile, and a failed store acknowledges nothing.
+ * audit_end - it has ENDED so; PROJECT is the id that came out of it, if it was not known before. Blocks until that is
+ * durable; when it cannot be written, the log says so and the line stays as it was. Nothing happens without a line.
+ * ENDED again, or RC_STORE: the store has failed meanwhile, and a failed store acknowledges nothing.
  */
-enum rc audit_end(struct audit *audit, const char *project, enum rc ended, const char *outcome) MUST_USE;
+enum rc audit_end(struct audit *audit, const char *project, enum rc ended) MUST_USE;
+
+/* audit_outcome - the word for how it ended. What was not found is a project or an API key here, never a key. */
+static inline const char *audit_outcome(enum rc ended)
+{
+	return ended == RC_KEY_NOT_FOUND ? "not_found" : rc_info(ended)->code;
+}
 
 /* What to read: the newest LIMIT lines from SINCE (seconds since 1970) on. */
 struct audit_query {

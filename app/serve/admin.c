@@ -436,7 +436,7 @@ static enum rc audit_row_end(const struct admin *admin, enum rc rc, struct audit
 {
 	if (rc == RC_OK && admin->job != NULL)
 		return rc;
-	return audit_end(audit, admin->project, rc, admin_outcome(rc));
+	return audit_end(audit, admin->project, rc);
 }
 
 static enum rc run_row(struct admin *admin, size_t row, struct audit *audit)

@@ -132,7 +132,7 @@ static void client_answer(struct client *client, struct str text)
 static struct str error_line(struct arena *arena, enum rc rc, struct str detail)
 {
 	const struct rc_info *info = rc_info(rc);
-	const char *code = admin_outcome(rc);
+	const char *code = audit_outcome(rc);
 	struct buf buf;
 
 	buf_init(&buf, arena, ARENA_CEILING);
@@ -376,7 +376,7 @@ static void job_end(struct control *control)
 
 	control->job = NULL;
 	control->worker = NULL;
-	rc = audit_end(&control->audit, NULL, rc, admin_outcome(rc));
+	rc = audit_end(&control->audit, NULL, rc);
 	if (rc == RC_STORE)
 		serve_fail();
 	if (client != NULL) {

@@ -62,10 +62,4 @@ struct admin_answer {
 enum rc admin_run(const struct app *app, struct str command, json_object *args,
 		  struct arena *arena, struct admin_answer *answer) MUST_USE;
 
-/* admin_outcome - the word for how a command ended. What was not found is a project or an API key here, never a key. */
-static inline const char *admin_outcome(enum rc rc)
-{
-	return rc == RC_KEY_NOT_FOUND ? "not_found" : rc_info(rc)->code;
-}
-
 #endif
