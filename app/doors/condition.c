@@ -127,11 +127,14 @@ enum rc door_open_if(struct call *call, struct str key, struct kv_entry *entry, 
 	enum rc rc = door_condition(call, &condition);
 
 	*told = false;
-	/* Without the value, which may be large, and read in vain. */
+	/* Without the value, which may be large, and read in vain. Where it is wanted, door_open() counts the read. */
 	if (rc == RC_OK && condition != NULL) {
-		rc = door_head(call, key, entry);
+		rc = kv_get_head(call->app->kv, call->caller.project->number, key, call->now, call->arena, entry,
+				 &call->wait_version);
 		if (rc == RC_OK)
 			rc = condition_hold(call, condition, entry, told);
+		if (*told || rc == RC_PRECONDITION_FAILED)
+			metric_add(call->metrics, METRIC_READS, 1);
 	}
 	if (rc != RC_OK || *told)
 		return rc;

@@ -169,6 +169,17 @@ describe('reading', () => {
     assert.equal((await get('read', { 'If-None-Match': etag })).data, '[3]');
   });
 
+  test('a read is one read, whatever it demands', async () => {
+    const reads = async () => JSON.parse(await kv.ctl(['status', '--json'])).metrics.reads;
+    const etag = (await kv.ask('PUT', '/kv/counted', { body: '1' })).headers.etag;
+    for (const [headers, status] of [[{}, 200], [{ 'If-Match': etag }, 200], [{ 'If-None-Match': '"1"' }, 200],
+      [{ 'If-None-Match': etag }, 304], [{ 'If-Match': '"1"' }, 412]]) {
+      const before_it = await reads();
+      assert.equal((await kv.ask('GET', '/kv/counted', { headers })).status, status);
+      assert.equal(await reads() - before_it, 1, JSON.stringify(headers));
+    }
+  });
+
   test('the connection goes on behind a 304', async () => {
     const etag = await written('kept', '1');
     const one = kv.request('GET', '/kv/kept', { headers: { 'If-None-Match': etag } });
