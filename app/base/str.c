@@ -30,6 +30,26 @@ bool str_eq_nocase(struct str a, struct str b)
 	return true;
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct str str_trim_front(struct str s)
+{
+	while (s.n != 0 && is_blank(*s.p))
+		s = str_skip(s, 1);
+	return s;
+}
+
+struct str str_trim(struct str s)
+{
+	s = str_trim_front(s);
+	while (s.n != 0 && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
 bool str_cut(struct str s, char c, struct str *head, struct str *tail)
 {
 	const char *at = s.n == 0 ? NULL : memchr(s.p, c, s.n);

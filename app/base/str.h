@@ -54,6 +54,10 @@ int str_cmp(struct str a, struct str b);
 /* str_eq_nocase - equal but for the case of ASCII letters. */
 bool str_eq_nocase(struct str a, struct str b);
 
+/* str_trim - S without the spaces and tabs around it; str_trim_front - without those in front (RFC 9110, 5.6.3). */
+struct str str_trim(struct str s);
+struct str str_trim_front(struct str s);
+
 /*
  * str_cut - split S at the first C: *HEAD before it, *TAIL behind it.
  * Without C, *HEAD is all of S, *TAIL is empty, and the answer is false.

@@ -26,10 +26,7 @@ static const struct language *language_of(struct str content_type)
 	struct str type, parameters;
 
 	(void)str_cut(content_type, ';', &type, &parameters);
-	while (type.n != 0 && (*type.p == ' ' || *type.p == '\t'))
-		type = str_skip(type, 1);
-	while (type.n != 0 && (type.p[type.n - 1] == ' ' || type.p[type.n - 1] == '\t'))
-		type.n--;
+	type = str_trim(type);
 	for (size_t i = 0; i < sizeof languages / sizeof languages[0]; i++)
 		if (str_eq_nocase(type, str_c(languages[i].type)))
 			return &languages[i];

@@ -10,19 +10,9 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static struct str skip_blanks(struct str s)
-{
-	while (s.n != 0 && is_blank(*s.p))
-		s = str_skip(s, 1);
-	return s;
-}
-
 bool etag_is_any(struct str value)
 {
-	value = skip_blanks(value);
-	while (value.n != 0 && is_blank(value.p[value.n - 1]))
-		value.n--;
-	return str_eq(value, STR_LIT("*"));
+	return str_eq(str_trim(value), STR_LIT("*"));
 }
 
 /* What may stand between the quotes; a comma may, and a backslash is nothing special. */
@@ -47,7 +37,7 @@ static bool tag_read(struct str *list, struct etag *tag)
 	if (n == s.n || s.p[n] != '"')
 		return false;
 	tag->opaque = str_make(s.p, n);
-	*list = skip_blanks(str_skip(s, n + 1));
+	*list = str_trim_front(str_skip(s, n + 1));
 	return true;
 }
 

@@ -80,21 +80,6 @@ static bool is_token(struct str s)
 	return is_made_of(s, "!#$%&'*+-.^_`|~");
 }
 
-static struct str trim_front(struct str s)
-{
-	while (s.n != 0 && is_space(s.p[0]))
-		s = str_skip(s, 1);
-	return s;
-}
-
-static struct str trim(struct str s)
-{
-	s = trim_front(s);
-	while (s.n != 0 && is_space(s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
 struct parameter {
 	struct str name, value;
 	bool quoted;		/* the value stood in quotes; its backslashes are still there */
@@ -135,17 +120,17 @@ static enum found take_parameter(struct str *rest, struct parameter *parameter)
 	struct str head;
 
 	do {
-		*rest = trim_front(*rest);
+		*rest = str_trim_front(*rest);
 		if (rest->n == 0)
 			return NO_MORE;
 		if (rest->p[0] != ';')
 			return MALFORMED;
-		*rest = trim_front(str_skip(*rest, 1));
+		*rest = str_trim_front(str_skip(*rest, 1));
 	} while (rest->n == 0 || rest->p[0] == ';');
 	if (!str_cut(*rest, '=', &head, rest))
 		return MALFORMED;
-	parameter->name = trim(head);
-	*rest = trim_front(*rest);
+	parameter->name = str_trim(head);
+	*rest = str_trim_front(*rest);
 	return is_token(parameter->name) && take_value(rest, parameter) ? FOUND : MALFORMED;
 }
 
@@ -157,7 +142,7 @@ static struct str take_word(struct str value, struct str *rest)
 	while (n < value.n && value.p[n] != ';')
 		n++;
 	*rest = str_skip(value, n);
-	return trim(str_make(value.p, n));
+	return str_trim(str_make(value.p, n));
 }
 
 static bool is_percent(const char *p, size_t n, const char *digits)
@@ -380,7 +365,7 @@ static void read_line(struct multipart *m, struct str line, struct part *part)
 		refuse(m, head_malformed);
 		return;
 	}
-	value = trim(value);
+	value = str_trim(value);
 	if (str_eq_nocase(name, STR_LIT("Content-Disposition"))) {
 		read_disposition(m, value, part);
 	} else if (str_eq_nocase(name, STR_LIT("Content-Transfer-Encoding"))) {

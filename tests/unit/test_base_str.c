@@ -190,6 +190,16 @@ static void what_only_looks_like_utf8_is_refused(void **state)
 	assert_int_equal(str_utf8_char(STR_LIT("x\xff")), 1);
 }
 
+static void only_spaces_and_tabs_around_a_text_are_trimmed(void **state)
+{
+	(void)state;
+	assert_true(str_eq(str_trim(STR_LIT(" \t a b\t ")), STR_LIT("a b")));
+	assert_true(str_eq(str_trim_front(STR_LIT(" \t a b\t ")), STR_LIT("a b\t ")));
+	assert_true(str_eq(str_trim(STR_LIT("\na\r")), STR_LIT("\na\r")));
+	assert_int_equal(str_trim(STR_LIT(" \t ")).n, 0);
+	assert_int_equal(str_trim(STR_LIT("")).n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +212,7 @@ int main(void)
 		cmocka_unit_test(sizes_may_have_a_unit),
 		cmocka_unit_test(every_code_point_is_utf8_but_surrogates),
 		cmocka_unit_test(what_only_looks_like_utf8_is_refused),
+		cmocka_unit_test(only_spaces_and_tabs_around_a_text_are_trimmed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
