@@ -191,11 +191,14 @@ static uint64_t size_at(int fd, const char *name)
 }
 
 /* Of backups that an earlier version made. The list of a backup says what is in it, and that was compared. */
-static bool is_younger(int fd, enum store_table table)
+static bool is_younger(const char *dir, enum store_table table)
 {
+	char *path = table == STORE_AUDIT ? path_of(dir, table_name(table)) : NULL;
 	struct stat st;
+	bool younger = path != NULL && lstat(path, &st) != 0 && errno == ENOENT;
 
-	return table == STORE_AUDIT && fstatat(fd, table_name(table), &st, AT_SYMLINK_NOFOLLOW) != 0;
+	free(path);
+	return younger;
 }
 
 enum copy_end copy_check(const char *dir, const struct copy_how *how)
@@ -212,7 +215,7 @@ enum copy_end copy_check(const char *dir, const struct copy_how *how)
 	for (int table = 0; table < STORE__TABLES; table++) {
 		const char *name = table_name((enum store_table)table);
 
-		if (is_younger(fd, (enum store_table)table))
+		if (is_younger(dir, (enum store_table)table))
 			continue;
 		one = table_check(dir, name, how);
 		end = end == COPY_OK ? one : end;
@@ -245,12 +248,11 @@ enum copy_end copy_open(struct store **out, const char *dir, const struct copy_h
 	*out = store;
 	how_of_process = how;
 	for (int table = 0; table < STORE__TABLES && error == 0; table++) {
-		char *path = path_of(dir, table_name((enum store_table)table));
+		char *path;
 
-		if (table == STORE_AUDIT && access(path, F_OK) != 0) {
-			free(path);
+		if (is_younger(dir, (enum store_table)table))
 			continue;
-		}
+		path = path_of(dir, table_name((enum store_table)table));
 		error = table_open(&store->db[table], path);
 		free(path);
 		if (error != 0)
