@@ -3,7 +3,7 @@
  */
 #include "config.h"
 
-#include "store_fixture.h"
+#include "registry_fixture.h"
 
 #include "project/project.h"
 
@@ -80,16 +80,12 @@ static void a_list_has_its_origins_byte_for_byte_and_each_once(void **state)
 
 /* --- kept with the project --- */
 
-static struct fixture fixture;
-static struct registry *registry;
-
 static int start(void **state)
 {
 	const struct project *project;
 
 	(void)state;
-	fixture_start(&fixture);
-	assert_int_equal(registry_open(&registry, fixture.store, &fixture.conf), RC_OK);
+	registry_start();
 	assert_int_equal(project_create(registry, STR_LIT("app"), NULL, 0, &project), RC_OK);
 	project_unref(project);
 	return 0;
@@ -98,17 +94,8 @@ static int start(void **state)
 static int stop(void **state)
 {
 	(void)state;
-	registry_close(registry);
-	fixture_stop(&fixture);
+	registry_stop();
 	return 0;
-}
-
-static void restart(void)
-{
-	registry_close(registry);
-	store_close(fixture.store);
-	fixture_open(&fixture);
-	assert_int_equal(registry_open(&registry, fixture.store, &fixture.conf), RC_OK);
 }
 
 static void set_origins(const struct str *list, size_t n)
@@ -130,7 +117,7 @@ static void origins_stay_over_a_restart_and_over_other_changes(void **state)
 	before = registry_find(registry, STR_LIT("app"));
 	assert_int_equal(project_rename(registry, STR_LIT("app"), STR_LIT("app2")), RC_OK);
 	assert_int_equal(project_rename(registry, STR_LIT("app2"), STR_LIT("app")), RC_OK);
-	restart();
+	registry_restart();
 	now = registry_find(registry, STR_LIT("app"));
 	assert_int_equal(origins_count(now->origins), 2);
 	assert_true(origins_have(now->origins, list[1]));
@@ -142,7 +129,7 @@ static void origins_stay_over_a_restart_and_over_other_changes(void **state)
 	/* Whoever began with the old one finishes with it. */
 	assert_true(origins_have(before->origins, list[0]));
 	project_unref(before);
-	restart();
+	registry_restart();
 	now = registry_find(registry, STR_LIT("app"));
 	assert_null(now->origins);
 	project_unref(now);
@@ -160,7 +147,7 @@ static void quotas_and_rates_are_off_at_first_and_stay_as_set(void **state)
 	assert_int_equal(now->max_keys | now->max_bytes | now->user_max_keys | now->user_max_bytes | now->user_rate, 0);
 	project_unref(now);
 	assert_int_equal(project_set_limits(registry, STR_LIT("app"), &limits), RC_OK);
-	restart();
+	registry_restart();
 	now = registry_find(registry, STR_LIT("app"));
 	assert_int_equal(now->max_keys, 1);
 	assert_int_equal(now->max_bytes, PROJECT_QUOTA_MAX);

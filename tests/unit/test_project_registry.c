@@ -3,38 +3,25 @@
  */
 #include "config.h"
 
-#include "store_fixture.h"
+#include "registry_fixture.h"
 
 #include "project/project.h"
 #include "project/rules.h"
 #include "store/commit.h"
 #include "store/store.h"
 
-static struct fixture fixture;
-static struct registry *registry;
-
 static int start(void **state)
 {
 	(void)state;
-	fixture_start(&fixture);
-	assert_int_equal(registry_open(&registry, fixture.store, &fixture.conf), RC_OK);
+	registry_start();
 	return 0;
 }
 
 static int stop(void **state)
 {
 	(void)state;
-	registry_close(registry);
-	fixture_stop(&fixture);
+	registry_stop();
 	return 0;
-}
-
-static void restart(void)
-{
-	registry_close(registry);
-	store_close(fixture.store);
-	fixture_open(&fixture);
-	assert_int_equal(registry_open(&registry, fixture.store, &fixture.conf), RC_OK);
 }
 
 static const struct project *create(const char *name)
@@ -86,7 +73,7 @@ static void everything_is_there_after_a_restart(void **state)
 	(void)state;
 	strcpy(id, project->id);
 	project_unref(project);
-	restart();
+	registry_restart();
 	again = registry_find(registry, str_c(id));
 	assert_non_null(again);
 	assert_string_equal(again->name, "app");
@@ -106,7 +93,7 @@ static void a_changed_default_reaches_old_projects(void **state)
 	(void)state;
 	project_unref(project);
 	fixture.conf.write_limit = 5;
-	restart();
+	registry_restart();
 	project = registry_find(registry, STR_LIT("app"));
 	assert_int_equal(project->write_limit, 5);
 	project_unref(project);
@@ -172,12 +159,12 @@ static void an_admin_key_belongs_to_no_project(void **state)
 	assert_int_equal(credential_revoke(registry, project->number, str_c(made.id)), RC_KEY_NOT_FOUND);
 	assert_int_equal(project_delete(registry, STR_LIT("app")), RC_OK);
 	project_unref(project);
-	restart();
+	registry_restart();
 	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_OK);
 	assert_int_equal(found.project, CREDENTIAL_ADMIN);
 	assert_int_equal(credential_revoke(registry, CREDENTIAL_ADMIN, str_c(made.id)), RC_OK);
 	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
-	restart();
+	registry_restart();
 	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
 }
 
@@ -211,13 +198,13 @@ static void limits_of_its_own_stay_when_the_configuration_changes(void **state)
 	fixture.conf.value_limit = 7;
 	fixture.conf.write_limit = 8;
 	fixture.conf.min_ttl_s = 9;
-	restart();
+	registry_restart();
 	expect_limits(25 << 20, 8, 1);
 	assert_int_equal(set_limits(KEEP, 0, PRESET), RC_OK);
 	expect_limits(25 << 20, 0, 9);
 	fixture.conf.write_limit = 10;
 	fixture.conf.min_ttl_s = 11;
-	restart();
+	registry_restart();
 	expect_limits(25 << 20, 0, 11);
 	assert_int_equal(set_limits(PRESET, PRESET, KEEP), RC_OK);
 	expect_limits(7, 10, 11);
@@ -276,16 +263,16 @@ static void rules_stay_through_changes_and_restarts(void **state)
 	old = registry_find(registry, STR_LIT("app"));
 	assert_int_equal(set_limits(5, KEEP, KEEP), RC_OK);
 	expect_rules(json);
-	restart();
+	registry_restart();
 	expect_rules(json);
 	/* Who has a project still has its rules. */
 	set_rules("{\"version\":1,\"rules\":[]}");
 	assert_true(str_eq(rules_text(old->rules), str_c(json)));
 	project_unref(old);
-	restart();
+	registry_restart();
 	expect_rules("{\"version\":1,\"rules\":[]}");
 	set_rules(NULL);
-	restart();
+	registry_restart();
 	expect_rules(NULL);
 }
 
@@ -300,7 +287,7 @@ static void the_largest_rules_are_there_after_a_restart(void **state)
 	memcpy(json, begin, strlen(begin));
 	project_unref(create("app"));
 	set_rules(json);
-	restart();
+	registry_restart();
 	expect_rules(json);
 }
 
@@ -341,7 +328,7 @@ static void a_project_whose_rules_cannot_be_read_is_an_error(void **state)
 	version[10] = '1';
 	commit_op_init(&op, put_row, &row, 1000, STR_LIT(""));
 	assert_int_equal(commit_run(fixture.store, &op), RC_OK);
-	restart();
+	registry_restart();
 	expect_rules("{\"version\":1,\"rules\":[]}");
 }
 
@@ -354,7 +341,7 @@ static void an_api_key_works_until_it_is_revoked(void **state)
 	(void)state;
 	assert_int_equal(credential_create(registry, project->number, STR_LIT("bot"), KEY_READ, 0, &made, secret), RC_OK);
 	assert_int_equal(strlen(secret), CREDENTIAL_LEN);
-	restart();
+	registry_restart();
 	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_OK);
 	assert_string_equal(found.id, made.id);
 	assert_string_equal(found.name, "bot");
@@ -366,7 +353,7 @@ static void an_api_key_works_until_it_is_revoked(void **state)
 	assert_int_equal(credential_revoke(registry, project->number, str_c(made.id)), RC_OK);
 	assert_int_equal(credential_revoke(registry, project->number, str_c(made.id)), RC_KEY_NOT_FOUND);
 	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
-	restart();
+	registry_restart();
 	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
 	project_unref(project);
 }
@@ -384,7 +371,7 @@ static void a_deleted_project_takes_its_api_keys_along_and_its_number_stays_used
 	project_unref(project);
 	assert_null(registry_by_number(registry, number));
 	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
-	restart();
+	registry_restart();
 	assert_null(registry_find(registry, STR_LIT("app")));
 	assert_int_equal(registry_credential(registry, str_c(secret), 0, &found), RC_INVALID_TOKEN);
 	next = create("app");
@@ -401,7 +388,7 @@ static void no_secret_is_stored_as_it_is(void **state)
 	(void)state;
 	assert_int_equal(credential_create(registry, project->number, STR_LIT("x"), KEY_READ, 0, &made, secret), RC_OK);
 	project_unref(project);
-	restart();
+	registry_restart();
 	snprintf(command, sizeof command, "grep -rqF '%s' %s", secret + sizeof CREDENTIAL_PREFIX - 1, fixture.dir);
 	assert_int_not_equal(system(command), 0);
 	snprintf(command, sizeof command, "grep -rqF '%s' %s", made.id, fixture.dir);
@@ -433,7 +420,7 @@ static void a_title_gives_the_project_its_name(void **state)
 		expect_found(str_c(rows[i].name), project);
 		project_unref(project);
 	}
-	restart();
+	registry_restart();
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		const struct project *project = registry_find(registry, str_c(rows[i].name));
 
@@ -488,7 +475,7 @@ static void the_account_is_the_same_ever_after(void **state)
 	(void)state;
 	strcpy(before, registry_account(registry));
 	assert_int_equal(strspn(before, "0123456789abcdef"), ACCOUNT_ID_LEN);
-	restart();
+	registry_restart();
 	assert_string_equal(registry_account(registry), before);
 }
 

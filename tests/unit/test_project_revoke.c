@@ -3,22 +3,19 @@
  */
 #include "config.h"
 
-#include "store_fixture.h"
+#include "registry_fixture.h"
 
 #include "project/project.h"
 #include "store/commit.h"
 
 enum { NOW = 1700000000, DAY = 86400 };
 
-static struct fixture fixture;
-static struct registry *registry;
 static const struct project *app;
 
 static int start(void **state)
 {
 	(void)state;
-	fixture_start(&fixture);
-	assert_int_equal(registry_open(&registry, fixture.store, &fixture.conf), RC_OK);
+	registry_start();
 	assert_int_equal(project_create(registry, STR_LIT("app"), NULL, 0, &app), RC_OK);
 	return 0;
 }
@@ -27,17 +24,8 @@ static int stop(void **state)
 {
 	(void)state;
 	project_unref(app);
-	registry_close(registry);
-	fixture_stop(&fixture);
+	registry_stop();
 	return 0;
-}
-
-static void restart(void)
-{
-	registry_close(registry);
-	store_close(fixture.store);
-	fixture_open(&fixture);
-	assert_int_equal(registry_open(&registry, fixture.store, &fixture.conf), RC_OK);
 }
 
 /* --- marks --- */
@@ -79,7 +67,7 @@ static void a_mark_is_one_users_and_only_moves_on(void **state)
 	take_away(42, NOW - 1);
 	assert_int_equal(mark_of(42), NOW);
 	take_away(42, NOW + 1);
-	restart();
+	registry_restart();
 	assert_int_equal(mark_of(42), NOW + 1);
 	assert_int_equal(project_revoke(registry, STR_LIT("nobody"), 42, NOW), RC_KEY_NOT_FOUND);
 	assert_int_equal(project_revoke(registry, STR_LIT("nobody"), 0, NOW), RC_KEY_NOT_FOUND);
@@ -109,13 +97,13 @@ static void many_marks_are_all_found_and_all_forgotten(void **state)
 		assert_int_equal(count_marks(), MANY);
 		for (int i = 0; i < MANY; i++)
 			assert_int_equal(mark_of(user_of(i)), NOW + i);
-		restart();
+		registry_restart();
 	}
 	registry_tend(registry, NOW + 31 * DAY, false);
 	assert_int_equal(count_marks(), MANY);
 	registry_tend(registry, NOW + 31 * DAY + 3600, false);
 	assert_int_equal(count_marks(), 0);
-	restart();
+	registry_restart();
 	assert_int_equal(count_marks(), 0);
 }
 
@@ -128,7 +116,7 @@ static void the_old_half_is_forgotten_and_the_other_stays(void **state)
 	for (int round = 0; round < 2; round++) {
 		for (int i = 0; i < MANY; i++)
 			assert_int_equal(mark_of(user_of(i)), i % 3 == 0 ? 0 : NOW + 3 * DAY);
-		restart();
+		registry_restart();
 	}
 }
 
@@ -213,13 +201,13 @@ static void a_bot_has_two_secrets_and_the_older_goes(void **state)
 	assert_int_equal(retire(5), BOTS_OK);
 	assert_string_equal(secrets_of(5), "2");
 	assert_int_equal(add(5, 3), BOTS_OK);
-	restart();
+	registry_restart();
 	assert_string_equal(secrets_of(5), "2,3");
 	assert_int_equal(retire(5), BOTS_OK);
 	assert_string_equal(secrets_of(5), "3");
 	assert_int_equal(drop(5), BOTS_OK);
 	assert_int_equal(drop(5), BOTS_UNKNOWN);
-	restart();
+	registry_restart();
 	assert_string_equal(secrets_of(5), "");
 }
 
@@ -289,23 +277,23 @@ static void a_key_ends_and_its_last_use_is_known(void **state)
 	assert_int_equal(last_use(), NOW + 9);
 	/* Durable at most every five minutes, and at a stop. */
 	registry_tend(registry, NOW + 299, false);
-	restart();
+	registry_restart();
 	assert_int_equal(last_use(), 0);
 	registry_tend(registry, NOW, false);
 	assert_int_equal(registry_credential(registry, str_c(secret), NOW + 5, &found), RC_OK);
 	registry_tend(registry, NOW + 300, false);
-	restart();
+	registry_restart();
 	assert_int_equal(last_use(), NOW + 5);
 	registry_tend(registry, NOW, false);
 	assert_int_equal(registry_credential(registry, str_c(secret), NOW + 6, &found), RC_OK);
 	registry_tend(registry, NOW + 7, true);
-	restart();
+	registry_restart();
 	assert_int_equal(last_use(), NOW + 6);
 	/* A clock that was set back does not put it off. */
 	registry_tend(registry, NOW + 10 * DAY, false);
 	assert_int_equal(registry_credential(registry, str_c(secret), NOW + 7, &found), RC_OK);
 	registry_tend(registry, NOW + 8, false);
-	restart();
+	registry_restart();
 	assert_int_equal(last_use(), NOW + 7);
 	assert_int_equal(registry_credential(registry, str_c(secret), NOW + 10, &found), RC_INVALID_TOKEN);
 }
@@ -322,7 +310,7 @@ static void the_uses_of_many_keys_become_durable(void **state)
 	for (int i = 0; i < KEYS; i += 2)
 		assert_int_equal(registry_credential(registry, str_c(secrets[i]), NOW, &found), RC_OK);
 	registry_tend(registry, NOW, true);
-	restart();
+	registry_restart();
 	for (int i = 0; i < KEYS; i++) {
 		assert_int_equal(registry_credential(registry, str_c(secrets[i]), NOW + 1, &found), RC_OK);
 		assert_int_equal(found.last_used_at, i % 2 == 0 ? NOW : 0);
@@ -354,7 +342,7 @@ static void a_record_without_a_last_use_is_read(void **state)
 	(void)state;
 	commit_op_init(&op, put_old, NULL, 200, STR_LIT(""));
 	assert_int_equal(commit_run(fixture.store, &op), RC_OK);
-	restart();
+	registry_restart();
 	registry_each_credential(registry, CREDENTIAL_ADMIN, see_old, &seen);
 	assert_true(seen);
 }
