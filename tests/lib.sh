@@ -32,7 +32,7 @@ TMAKVCTL=$top_builddir/tmakvctl
 wait_s=${WRAP:+60}	# how long a condition may take before it is a failure
 wait_s=${wait_s:-15}
 
-work='' tmakvd_pid='' front_pid='' sentence=''
+work='' tmakvd_pid='' front_pid='' sentence='' reason=''
 # What start() leaves for the test.
 PROJECT_ID='' PROJECT='' API_KEY='' BOT_TOKEN=''
 # What ask() leaves: the status; $work/body and $work/headers hold the rest.
@@ -46,7 +46,8 @@ it() {
 }
 
 fail() {
-	printf 'FAILED: %s%s\n' "${sentence:+it $sentence: }" "$*" >&2
+	reason="FAILED: ${sentence:+it $sentence: }$*"
+	printf '%s\n' "$reason" >&2
 	local frame=0
 	while [ "${BASH_SOURCE[frame]}" = "${BASH_SOURCE[0]}" ] && [ "${FUNCNAME[frame]}" != main ]; do
 		frame=$((frame + 1))
@@ -61,7 +62,8 @@ skip() {
 }
 
 broken() {
-	printf 'set-up broke: %s\n' "$*" >&2
+	reason="set-up broke: ${sentence:+it $sentence: }$*"
+	printf '%s\n' "$reason" >&2
 	exit 99
 }
 
@@ -86,13 +88,15 @@ has_ended() {
 	[ "${line%% *}" = Z ]
 }
 
+# show_logs - and the reason once more behind them: who reads only the end of a long run sees it.
 show_logs() {
 	local log
 	for log in "$work"/tmakvd.log "$work"/nginx.log "$work"/front/log/error.log; do
 		[ -s "$log" ] || continue
 		printf -- '--- the end of %s\n' "${log#"$work"/}" >&2
-		tail -n 25 "$log" >&2
+		grep -v 'is buffered to a temporary file' "$log" | tail -n 25 >&2
 	done
+	[ -z "$reason" ] || printf '%s\n' "$reason" >&2
 }
 
 cleanup() {

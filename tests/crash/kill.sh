@@ -214,6 +214,7 @@ run_first() {
 		disk_make DISK_CUT=80 DISK_LIVES=2
 		rm "$disk_state/calm"
 		start_server "${settings[@]}"
+		cut_rest 2 "$i"
 		first_end "$i"
 	done
 	unset WRAP
@@ -233,11 +234,7 @@ run_young() {
 		before=$(account)
 		[ -n "$before" ] || broken "no account"
 		rm "$disk_state/calm"
-		# More to write, until the power goes; nobody minds what becomes of it.
-		until_true has_cuts 1 || fail "no cut (seed $seed, $i)"
-		until_true server_answers || fail "no server after the cuts (seed $seed, $i)"
-		touch "$disk_state/calm"
-		until_true server_answers || fail "no server after the cuts (seed $seed, $i)"
+		cut_rest 1 "$i"
 		ctl project show early >"$work/early" || fail "the first project is gone (seed $seed, $i)"
 		[ "$(account)" = "$before" ] || fail "the installation has another id now (seed $seed, $i)"
 		first_end "$i"
@@ -251,6 +248,15 @@ first_end() {
 	stop_server || fail "the server did not end well (seed $seed, $1)"
 	audit "$work/data"
 	rm -rf "$work/data"
+}
+
+# cut_rest N I - cuts that a start did not meet come soon after it: there is more to write until there have been N.
+# Nobody minds what becomes of that. Then there are no more.
+cut_rest() {
+	until_true has_cuts "$1" || fail "no cut (seed $seed, $2)"
+	until_true server_answers || fail "no server after the cuts (seed $seed, $2)"
+	touch "$disk_state/calm"
+	until_true server_answers || fail "no server after the cuts (seed $seed, $2)"
 }
 
 # has_cuts N - while something is written.
