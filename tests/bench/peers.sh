@@ -18,7 +18,7 @@
 
 declare -A peer_url=() peer_root=()
 peer_front_pid=''
-sqlite_processes=${SQLITE_PROCESSES:-1}
+sqlite_processes=$(nproc)
 
 peers_install() {
 	peer_node=$("$top_srcdir/tests/node/install.sh" "$top_srcdir/tests/bench/peers") || broken "no Node packages"

@@ -22,15 +22,16 @@ const { outputFiles: [bundle] } = await build({
 await stop(); // its process
 
 const miniflare = new Miniflare({
-  host: '127.0.0.1',
-  port: 0,
+  name: 'peer',
   modules: true,
   script: bundle.text,
   compatibilityDate: '2026-07-01',
   kvNamespaces: ['KV'],
   kvPersist: folder,
   bindings: { TMA_JWKS: readFileSync(jwks, 'utf8'), PROJECT_ID: project },
-  // Nothing that costs and is of use to a developer only.
+  // Straight to the Worker: miniflare's own Worker in front of it, which helps developers, takes a quarter of a GET.
+  unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+  host: '127.0.0.1',
   log: new Log(LogLevel.NONE),
   logRequests: false,
   liveReload: false,
@@ -42,6 +43,6 @@ process.on('SIGTERM', async () => {
   process.exit(0);
 });
 
-const url = await miniflare.ready;
-writeFileSync(`${address}.new`, url.host);
+await miniflare.ready;
+writeFileSync(`${address}.new`, (await miniflare.unsafeGetDirectURL('peer')).host);
 renameSync(`${address}.new`, address);
