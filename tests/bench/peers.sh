@@ -154,7 +154,7 @@ peers_check() {
 	printf '{"success":true,"data":null}' >"$work/peer_done"
 	curl -s "$url$list" -H "@$work/as_user" >"$work/peer_list"
 	# The same token with another signature.
-	sed -E 's/(.)(.{20})$/\2\1/' "$work/as_user" >"$work/as_forger"
+	sed -E 's/\.([^.]{10})([^.]{10})([^.]*)$/.\2\1\3/' "$work/as_user" >"$work/as_forger"
 	for name in sqlite miniflare; do
 		peer_says $name 200 /sdk/v1/kv/bench:get "$files/get" -H "@$work/as_user"
 		peer_says $name 200 /sdk/v1/kv/bench:large "$files/large" -H "@$work/as_user"
