@@ -22,9 +22,25 @@ struct asking {
 	struct arena *arena;
 };
 
+/* What the cache knows initData by begins so: no bearer text does, ':' is none of their letters. */
+#define INIT_DATA_MARK "tma:"
+
 static void count(enum metric metric)
 {
 	metric_add(metric_slot(), metric, 1);
+}
+
+/* The letters of RFC 6750: two credentials joined by a comma are none. */
+static bool is_bearer_text(struct str text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+
+		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		      (c != '\0' && strchr("-._~+/=", c) != NULL)))
+			return false;
+	}
+	return true;
 }
 
 /* --- Bearer: an API key, or an admin key --- */
@@ -99,16 +115,21 @@ static enum rc check_session(const struct asking *asking, struct str token, stru
 	return RC_OK;
 }
 
+/* What is known was looked at letter by letter when it was new: TOKEN is the same, every byte of it. */
 static enum rc by_session(const struct asking *asking, struct str token, struct caller *caller)
 {
 	const struct project *project;
 	struct token_entry entry;
 	enum rc rc;
 
+	if (str_starts(token, STR_LIT(INIT_DATA_MARK)))
+		return RC_UNAUTHORIZED;
 	if (token_cache_get(asking->auth->tokens, token, &entry) &&
 	    entry.keys == keyring_generation(asking->auth->ring)) {
 		count(METRIC_TOKEN_HITS);
 	} else {
+		if (!is_bearer_text(token))
+			return RC_UNAUTHORIZED;
 		count(METRIC_TOKEN_MISSES);
 		if ((rc = check_session(asking, token, &entry)) != RC_OK)
 			return rc;
@@ -134,30 +155,17 @@ static bool names_own_project(const struct asking *asking, const struct caller *
 	       project_is_called(caller->project, asking->project_id);
 }
 
-/* The letters of RFC 6750: two credentials joined by a comma are none. */
-static bool is_bearer_text(struct str text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		char c = text.p[i];
-
-		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-		      (c != '\0' && strchr("-._~+/=", c) != NULL)))
-			return false;
-	}
-	return true;
-}
-
 static enum rc by_bearer(const struct asking *asking, struct str text, struct caller *caller)
 {
 	struct caller found;
 	enum rc rc;
 
-	if (!is_bearer_text(text))
-		return RC_UNAUTHORIZED;
-	if (str_starts(text, str_c(CREDENTIAL_PREFIX)))
+	if (!str_starts(text, STR_LIT(CREDENTIAL_PREFIX)))
+		rc = by_session(asking, text, &found);
+	else if (is_bearer_text(text))
 		rc = auth_caller_by_key(asking->registry, text, asking->now, &found);
 	else
-		rc = by_session(asking, text, &found);
+		rc = RC_UNAUTHORIZED;
 	if (rc != RC_OK)
 		return rc;
 	if (!names_own_project(asking, &found)) {
@@ -170,20 +178,17 @@ static enum rc by_bearer(const struct asking *asking, struct str text, struct ca
 
 /* --- tma --- */
 
-/*
- * What the cache knows this initData by. No token looks like it (':' is none of their letters), and
- * with every change of the project, its bots say, it is another.
- */
+/* What the cache knows this initData by: with every change of the project, its bots say, it is another. */
 static struct str init_data_text(const struct project *project, struct str raw, struct arena *arena)
 {
 	const uint64_t project_now[] = { project->number, project->generation };
-	const size_t n_head = 4 + sizeof project_now;
+	const size_t n_mark = sizeof INIT_DATA_MARK - 1, n_head = n_mark + sizeof project_now;
 	char *text = arena_alloc(arena, n_head + raw.n);
 
 	if (text == NULL)
 		return str_make(NULL, 0);
-	memcpy(text, "tma:", 4);
-	memcpy(text + 4, project_now, sizeof project_now);
+	memcpy(text, INIT_DATA_MARK, n_mark);
+	memcpy(text + n_mark, project_now, sizeof project_now);
 	memcpy(text + n_head, raw.p, raw.n);
 	return str_make(text, n_head + raw.n);
 }
@@ -213,12 +218,26 @@ static enum rc find_user(const struct asking *asking, const struct project *proj
 	return RC_OK;
 }
 
+/* No blank, tab or other control byte. */
+static bool is_init_data_text(struct str text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (c <= 0x20 || c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
 static enum rc by_init_data(const struct asking *asking, struct str raw, struct caller *caller)
 {
 	const struct project *project;
 	struct token_entry entry;
 	enum rc rc;
 
+	if (!is_init_data_text(raw))
+		return RC_UNAUTHORIZED;
 	if (asking->project_id.n == 0)
 		return RC_BAD_REQUEST;
 	project = auth_live_project(registry_find(asking->registry, asking->project_id));
@@ -249,27 +268,14 @@ static const struct {
 	{ STR_LIT("tma"), by_init_data },
 };
 
-/* A scheme word, one space, and the credential to the end: no blank, tab or other control byte in it. */
-static bool split_header(struct str header, struct str *scheme, struct str *credential)
-{
-	if (!str_cut(header, ' ', scheme, credential) || credential->n == 0)
-		return false;
-	for (size_t i = 0; i < credential->n; i++) {
-		unsigned char c = (unsigned char)credential->p[i];
-
-		if (c <= 0x20 || c == 0x7f)
-			return false;
-	}
-	return true;
-}
-
 enum rc auth_caller(struct auth *auth, struct registry *registry, const struct request *request,
 		    int64_t now, struct arena *arena, struct caller *caller)
 {
 	const struct asking asking = { auth, registry, request->project_id, now, arena };
 	struct str scheme, credential;
 
-	if (!split_header(request->authorization, &scheme, &credential))
+	/* A scheme word, one space, and the credential to the end. */
+	if (!str_cut(request->authorization, ' ', &scheme, &credential) || credential.n == 0)
 		return RC_UNAUTHORIZED;
 	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
 		if (str_eq_nocase(scheme, schemes[i].word))

@@ -542,6 +542,24 @@ static void the_header_has_one_form(void **state)
 	assert_int_equal(answer("tma", token, app_id, NOW), RC_INVALID_INIT_DATA);
 }
 
+/* Both lie in one cache: whoever knows by which text it keeps initData is not let in by that text. */
+static void initdata_that_is_known_is_no_bearer(void **state)
+{
+	const struct project *newest = registry_find(house.registry, str_c(app_id));
+	const uint64_t now[] = { newest->number, newest->generation };
+	struct str data = ada(), kept;
+	char text[4096] = "Bearer tma:";
+	size_t n = strlen(text);
+
+	(void)state;
+	project_unref(newest);
+	assert_int_equal(answer("tma", data, app_id, NOW), RC_OK);
+	memcpy(text + n, now, sizeof now);
+	memcpy(text + n + sizeof now, data.p, data.n);
+	kept = str_make(text, n + sizeof now + data.n);
+	assert_int_equal(ask(kept, "", NOW, &(struct caller){ .kind = CALLER_NOBODY }), RC_UNAUTHORIZED);
+}
+
 static void rights_follow_from_who_it_is(void **state)
 {
 	static const struct project some;
@@ -627,6 +645,7 @@ int main(void)
 		TEST(init_data_beyond_its_limit_is_refused),
 		TEST(an_api_key_names_its_project_and_right),
 		TEST(the_header_has_one_form),
+		TEST(initdata_that_is_known_is_no_bearer),
 		TEST(rights_follow_from_who_it_is),
 		TEST(short_memory_is_said),
 	};
