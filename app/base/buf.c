@@ -51,12 +51,9 @@ bool buf_grow(struct buf *buf, size_t n)
 
 void buf_add_u64(struct buf *buf, uint64_t value)
 {
-	char digits[20], *p = digits + sizeof digits;
+	char digits[STR_U64_MAX];
 
-	do
-		*--p = (char)('0' + value % 10);
-	while ((value /= 10) != 0);
-	buf_add(buf, str_make(p, (size_t)(digits + sizeof digits - p)));
+	buf_add(buf, str_make(digits, str_from_u64(value, digits)));
 }
 
 void buf_addf(struct buf *buf, const char *format, ...)

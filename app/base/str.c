@@ -64,6 +64,17 @@ bool str_cut(struct str s, char c, struct str *head, struct str *tail)
 	return true;
 }
 
+size_t str_from_u64(uint64_t value, char out[STR_U64_MAX])
+{
+	size_t n = 1;
+
+	for (uint64_t rest = value; rest > 9; rest /= 10)
+		n++;
+	for (size_t i = n; i != 0; value /= 10)
+		out[--i] = (char)('0' + value % 10);
+	return n;
+}
+
 bool str_to_u64(struct str s, uint64_t min, uint64_t max, uint64_t *out)
 {
 	uint64_t value = 0;

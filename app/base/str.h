@@ -64,6 +64,10 @@ struct str str_trim_front(struct str s);
  */
 bool str_cut(struct str s, char c, struct str *head, struct str *tail);
 
+/* str_from_u64 - VALUE in decimal digits, into OUT; how many there are. */
+enum { STR_U64_MAX = 20 };
+size_t str_from_u64(uint64_t value, char out[STR_U64_MAX]);
+
 /*
  * str_to_u64 - a decimal number of digits only, MIN <= it <= MAX.
  * *OUT stays untouched when S is anything else.

@@ -199,12 +199,9 @@ static char *put(char *p, struct str s)
 
 static char *put_number(char *p, uint64_t value)
 {
-	char digits[20], *d = digits + sizeof digits;
+	char digits[STR_U64_MAX];
 
-	do
-		*--d = (char)('0' + value % 10);
-	while ((value /= 10) != 0);
-	return put(p, str_make(d, (size_t)(digits + sizeof digits - d)));
+	return put(p, str_make(digits, str_from_u64(value, digits)));
 }
 
 static char *put_header(char *p, struct str name, struct str value)

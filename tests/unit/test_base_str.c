@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -112,6 +113,25 @@ static void numbers_are_digits_within_bounds(void **state)
 	}
 }
 
+static void a_number_is_written_as_it_is_read(void **state)
+{
+	char text[STR_U64_MAX];
+	uint64_t value, power = 1;
+
+	(void)state;
+	for (size_t n = 1; n <= STR_U64_MAX; n++, power *= 10) {
+		for (uint64_t near = power - 1; near <= power + 1; near++) {
+			char wanted[STR_U64_MAX + 1];
+			size_t length = str_from_u64(near, text);
+
+			assert_int_equal(length, snprintf(wanted, sizeof wanted, "%llu", (unsigned long long)near));
+			assert_memory_equal(text, wanted, length);
+		}
+	}
+	assert_int_equal(str_from_u64(UINT64_MAX, text), STR_U64_MAX);
+	assert_true(str_to_u64(str_make(text, STR_U64_MAX), 0, UINT64_MAX, &value) && value == UINT64_MAX);
+}
+
 /* Encodes as the shortest form would be, surrogates and too large ones included. */
 static size_t encode(unsigned long c, char out[4])
 {
@@ -209,6 +229,7 @@ int main(void)
 		cmocka_unit_test(case_is_ignored_for_ascii_letters_only),
 		cmocka_unit_test(a_cut_is_at_the_first_place),
 		cmocka_unit_test(numbers_are_digits_within_bounds),
+		cmocka_unit_test(a_number_is_written_as_it_is_read),
 		cmocka_unit_test(sizes_may_have_a_unit),
 		cmocka_unit_test(every_code_point_is_utf8_but_surrogates),
 		cmocka_unit_test(what_only_looks_like_utf8_is_refused),
