@@ -4,6 +4,7 @@
 #ifndef PROJECT_PRIVATE_H
 #define PROJECT_PRIVATE_H
 
+#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -34,6 +35,7 @@ struct registry {
 	struct store *store;
 	struct project defaults;	/* limits of a project that sets none of its own */
 	char account[ACCOUNT_ID_LEN + 1];
+	EVP_MD *sha256;			/* looked up once: by its name every time it costs more than the digest */
 
 	pthread_rwlock_t lock;
 	struct project_box **projects;	/* by number; NULL: deleted */

@@ -4,7 +4,6 @@
 #include "config.h"
 
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 
 #include "base/conf.h"
@@ -247,7 +246,7 @@ enum rc registry_credential(struct registry *registry, struct str api_key, int64
 	if (api_key.n != CREDENTIAL_LEN)
 		return RC_INVALID_TOKEN;
 	/* Without memory it leaves in DIGEST what was there: another's, perhaps. */
-	if (SHA256((const unsigned char *)api_key.p, api_key.n, digest) == NULL)
+	if (EVP_Digest(api_key.p, api_key.n, digest, NULL, registry->sha256, NULL) != 1)
 		return RC_NO_MEMORY;
 	pthread_rwlock_rdlock(&registry->lock);
 	found = digest_find(registry, digest);
@@ -397,7 +396,8 @@ enum rc registry_open(struct registry **out, struct store *store, const struct c
 	};
 	pthread_rwlock_init(&registry->lock, NULL);
 	pthread_mutex_init(&registry->change, NULL);
-	rc = marks_start(registry) ? load_account(registry) : RC_INTERNAL;
+	registry->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	rc = registry->sha256 != NULL && marks_start(registry) ? load_account(registry) : RC_INTERNAL;
 	if (rc == RC_OK)
 		rc = load_all(registry);
 	if (rc == RC_OK && !reaper_start(registry))
@@ -448,6 +448,7 @@ void registry_close(struct registry *registry)
 	free(registry->credentials);
 	free(registry->index);
 	marks_clear(registry);
+	EVP_MD_free(registry->sha256);
 	pthread_rwlock_destroy(&registry->lock);
 	pthread_mutex_destroy(&registry->change);
 	free(registry);
