@@ -186,6 +186,7 @@ enum frame_state frame_look(const unsigned char *p, size_t n, struct frame *fram
 			state = FRAME_HEAD;
 			expected = TYPE_STDIN;
 		} else if (record.content == 0) {
+			frame->size = at;
 			return FRAME_WHOLE;
 		}
 	}

@@ -20,6 +20,7 @@ enum frame_state {
 
 struct frame {
 	size_t head;		/* bytes up to the end of the parameters; with FRAME_HEAD and FRAME_WHOLE */
+	size_t size;		/* bytes of all of it; with FRAME_WHOLE */
 	int64_t declared;	/* CONTENT_LENGTH; -1 when there is none, or not in digits */
 };
 

@@ -3,8 +3,8 @@
  *
  * libfcgi is used one request at a time under the rules of DESIGN section 4. It would like to accept
  * and to close by itself; here it may do neither: the descriptor is handed to it, and taken back
- * with FCGX_Free() before it can think of it. And it would like to wait for a request; here that is looked at
- * first, in a copy (MSG_PEEK), so that no peer can hold a loop and nothing comes to it that it does not survive.
+ * with FCGX_Free() before it can think of it. And it would like to wait for a request; here that is read and looked
+ * at before (intake.c, http/frame.c), so that no peer can hold a loop and nothing comes to it that it does not survive.
  *
  * The worker's thread, but for conn_open() and conn_open_operator() (any thread) and conn_run_slow() (the slow lane's).
  */
@@ -27,8 +27,8 @@ enum {
 	PEER_TIMEOUT_S = 2,		/* for a request to come and a reply to be taken; in the slow lane for each read or write */
 	PEER_TIMEOUT_US = PEER_TIMEOUT_S * 1000000,
 	LARGE_WAIT_US = 50 * 1000,	/* for a body that may not fit into the socket at once */
-	LOOK_FIRST = 16 * 1024,		/* enough for nearly every request; with more behind it all is looked at */
 	QUICK_BODY_MAX = 256 * 1024,	/* larger ones are read in the slow lane */
+	BODY_FRAMES = 1024,		/* room for the heads of a body's records, up to LOOK_MAX of it in pieces of 4 KB */
 	ROLE_RESPONDER = 1
 };
 
@@ -51,17 +51,21 @@ static void conn_enter(struct conn *conn, enum conn_state state)
 
 /* --- opening and closing --- */
 
+/*
+ * EPOLLET: to be told when there is something new, of which all is read then. The kernel has no need to ask
+ * the sockets of a turn again in the next one, and half a request does not wake the worker until there is more of it.
+ */
 static bool watch(struct conn *conn)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.ptr = conn };
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = conn };
 
 	return epoll_ctl(conn->worker->epoll, EPOLL_CTL_ADD, conn->fd, &event) == 0;
 }
 
-/* To be told of EVENTS instead; with EPOLLET only when there is something new. */
+/* To be told of EVENTS instead; at once when they are there. */
 static void watch_for(struct conn *conn, uint32_t events)
 {
-	struct epoll_event event = { .events = events | EPOLLRDHUP, .data.ptr = conn };
+	struct epoll_event event = { .events = events | EPOLLRDHUP | EPOLLET, .data.ptr = conn };
 
 	epoll_ctl(conn->worker->epoll, EPOLL_CTL_MOD, conn->fd, &event);
 }
@@ -130,6 +134,7 @@ static bool conn_add(struct worker *worker, int fd, bool is_operator)
 		FCGX_InitRequest(&conn->fcgi, -1, 0);
 		conn->worker = worker;
 		conn->fd = fd;
+		conn->intake.feed.fd = -1;
 		conn->is_operator = is_operator;
 		if (is_operator)
 			find_operator(conn);
@@ -164,6 +169,7 @@ void conn_close(struct conn *conn)
 	worker->pool->n_conns--;
 	pthread_mutex_unlock(&worker->lock);
 	FCGX_Free(&conn->fcgi, 0);
+	intake_clear(&conn->intake);
 	if (conn->fd >= 0)
 		close(conn->fd);
 	free(conn);
@@ -261,7 +267,7 @@ static bool request_end(struct conn *conn, bool sent)
 {
 	struct job *job = conn->job;
 	struct call *call = &job->call;
-	bool keep = sent && !job->is_last && conn->fcgi.keepConnection;
+	bool keep = sent && !job->is_last && !conn->has_left && conn->fcgi.keepConnection;
 
 	count_request(call, sent);
 	log_request(job, sent);
@@ -305,7 +311,7 @@ static void conn_answer(struct conn *conn)
 	}
 	conn_enter(conn, CONN_SENDING);
 	worker_time(conn, PEER_TIMEOUT_US);
-	watch_for(conn, EPOLLOUT | EPOLLET);
+	watch_for(conn, EPOLLOUT);
 }
 
 /* The peer has taken some of the reply, or has gone. */
@@ -367,16 +373,19 @@ static void conn_run(struct conn *conn)
 	conn_enter(conn, CONN_RUNNING);
 	job->call.started_us = clock_mono_us();
 	job->rc = run(job, job->arena, conn->worker->metrics, false);
-	if (job->rc == RC_SLOW) {
+	if (job->rc == RC_SLOW && intake_keep(&conn->intake, 0)) {
 		conn_slow_down(conn);
 		return;
 	}
+	if (job->rc == RC_SLOW)
+		job->rc = RC_NO_MEMORY;
 	/*
 	 * Nothing may wait in the socket while the request does: a connection that can be read then is
 	 * one whose peer has given up. A write whose request did not come whole is not done.
 	 */
 	if (!body_drain(&job->call.body))
 		job->rc = RC_SHORT_BODY;
+	intake_clear(&conn->intake);
 	if (job->rc == RC_PARKED) {
 		conn_commit(conn);
 		return;
@@ -410,13 +419,9 @@ static void conn_refuse(struct conn *conn)
 	conn_close(conn);
 }
 
-/* A request is here: IS_WHOLE, or its parameters. */
-static void conn_begin(struct conn *conn, bool is_whole)
+/* The request that libfcgi is fed with begins. */
+static void conn_serve(struct conn *conn)
 {
-	if (conn->state == CONN_COMING) {
-		worker_untime(conn);
-		watch_for(conn, EPOLLIN);
-	}
 	if (!request_begin(conn)) {
 		conn_refuse(conn);
 		return;
@@ -428,83 +433,110 @@ static void conn_begin(struct conn *conn, bool is_whole)
 		return;
 	}
 	conn->job->conn = conn;
-	conn->is_whole = is_whole;
 	conn_run(conn);
+}
+
+/* A request is here: WHOLE bytes of it, or with 0 its parameters. */
+static void conn_begin(struct conn *conn, size_t whole)
+{
+	struct feed *feed = &conn->intake.feed;
+
+	worker_untime(conn);
+	conn->is_whole = whole != 0;
+	if (conn->is_whole && conn->worker->pool->feeds) {
+		feed->n = whole;
+		feed->is_all = true;
+	}
+	/* The slow lane will read what follows, and needs what is here. */
+	if (!conn->is_whole && !intake_keep(&conn->intake, 0)) {
+		conn_refuse(conn);
+		return;
+	}
+	feed_use(feed);
+	conn_serve(conn);
+	feed_use(NULL);
 }
 
 /* --- a request comes --- */
 
-static void conn_await(struct conn *conn, uint64_t wait_us)
+static void conn_await(struct conn *conn, size_t whole, uint64_t wait_us)
 {
-	worker_time(conn, wait_us);
-	if (conn->state == CONN_COMING)
+	if (!intake_keep(&conn->intake, whole)) {
+		conn_refuse(conn);
 		return;
-	conn_enter(conn, CONN_COMING);
-	watch_for(conn, EPOLLIN | EPOLLET);
-}
-
-/* A copy of what waits in the socket, up to LOOK_MAX bytes of it. */
-static ssize_t peek(const struct conn *conn)
-{
-	unsigned char *look = conn->worker->look;
-	ssize_t n = recv(conn->fd, look, LOOK_FIRST, MSG_PEEK | MSG_DONTWAIT);
-
-	return n < LOOK_FIRST ? n : recv(conn->fd, look, LOOK_MAX, MSG_PEEK | MSG_DONTWAIT);
+	}
+	worker_time(conn, wait_us);
+	if (conn->state != CONN_COMING)
+		conn_enter(conn, CONN_COMING);
 }
 
 /* The parameters are here, and not all of the body. IS_OVER: it was waited for. */
-static void conn_await_body(struct conn *conn, const struct frame *frame, size_t n, bool is_over)
+static void conn_await_body(struct conn *conn, const struct frame *frame, bool is_over)
 {
+	const size_t n = conn->intake.feed.n, sure = conn->worker->pool->sure_bytes;
 	bool is_known = frame->declared >= 0 && frame->declared < LOOK_MAX;
 	size_t size = is_known ? frame->head + (size_t)frame->declared : SIZE_MAX;
 
-	if (size <= conn->worker->pool->sure_bytes && n <= conn->worker->pool->sure_bytes) {
+	if (size <= sure && n <= sure) {
 		if (is_over)
 			conn_refuse(conn);
 		else
-			conn_await(conn, PEER_TIMEOUT_US);
+			conn_await(conn, size + BODY_FRAMES, PEER_TIMEOUT_US);
 		return;
 	}
 	/* Most of these come whole as well, a moment later; the slow lane waits for the others. */
 	if (is_over || size > LOOK_MAX || n == LOOK_MAX)
-		conn_begin(conn, false);
+		conn_begin(conn, 0);
 	else
-		conn_await(conn, LARGE_WAIT_US);
+		conn_await(conn, size + BODY_FRAMES, LARGE_WAIT_US);
 }
 
-/* Something waits in the socket, or will not come any more: HAS_LEFT, or IS_OVER, it took too long. */
+/* What has come is the beginning of a request, or all of it. HAS_LEFT: no more will come; IS_OVER: it took too long. */
 static void conn_look(struct conn *conn, bool has_left, bool is_over)
 {
+	const struct feed *feed = &conn->intake.feed;
 	struct frame frame;
-	ssize_t n = peek(conn);
 
-	if (n < 0 && errno == EAGAIN && !is_over)
-		return;
-	if (n <= 0) {
-		if (conn->state == CONN_COMING)
-			conn_refuse(conn);
-		else
-			conn_close(conn);
-		return;
-	}
-	switch (frame_look(conn->worker->look, (size_t)n, &frame)) {
+	switch (frame_look(feed->p, feed->n, &frame)) {
 	case FRAME_WHOLE:
-		conn_begin(conn, true);
+		/* The front server says nothing more before it has the answer. */
+		if (frame.size != feed->n)
+			break;
+		conn->has_left = has_left;
+		conn_begin(conn, frame.size);
 		return;
 	case FRAME_HEAD:
 		if (has_left)
 			break;
-		conn_await_body(conn, &frame, (size_t)n, is_over);
+		conn_await_body(conn, &frame, is_over);
 		return;
 	case FRAME_MORE:
-		if (has_left || is_over || n == LOOK_MAX)
+		if (has_left || is_over || feed->n == LOOK_MAX)
 			break;
-		conn_await(conn, PEER_TIMEOUT_US);
+		conn_await(conn, 0, PEER_TIMEOUT_US);
 		return;
 	case FRAME_BAD:
 		break;
 	}
 	conn_refuse(conn);
+}
+
+/* Something waits in the socket, or will not come any more. */
+static void conn_take(struct conn *conn, bool has_left, bool is_over)
+{
+	struct intake *in = &conn->intake;
+	struct worker *worker = conn->worker;
+	enum intake_got got = worker->pool->feeds ? intake_take(in, conn->fd, worker->look) :
+		intake_peek(in, conn->fd, worker->look);
+
+	if (got == INTAKE_NOTHING && !is_over)
+		return;
+	if (got != INTAKE_END && in->feed.n != 0)
+		conn_look(conn, has_left, is_over);
+	else if (conn->state == CONN_COMING)
+		conn_refuse(conn);
+	else
+		conn_close(conn);
 }
 
 /* --- what the worker calls --- */
@@ -514,7 +546,7 @@ void conn_ready(struct conn *conn, uint32_t events)
 	switch (conn->state) {
 	case CONN_IDLE:
 	case CONN_COMING:
-		conn_look(conn, (events & (EPOLLRDHUP | EPOLLHUP)) != 0, false);
+		conn_take(conn, (events & (EPOLLRDHUP | EPOLLHUP)) != 0, false);
 		return;
 	case CONN_SENDING:
 		conn_send_rest(conn);
@@ -535,7 +567,7 @@ void conn_due(struct conn *conn)
 {
 	/* Once more: what comes late may be here by now. */
 	if (conn->state == CONN_COMING) {
-		conn_look(conn, false, true);
+		conn_take(conn, false, true);
 		return;
 	}
 	conn_end(conn, false);
@@ -584,10 +616,13 @@ void conn_run_slow(struct conn *conn, struct arena *arena)
 	enum reply_end end;
 	bool sent;
 
+	feed_use(&conn->intake.feed);
 	job->rc = run(job, arena, metric_slot(), true);
 	assert(job->rc != RC_SLOW);
 	if (!body_drain(&call->body))
 		job->rc = RC_SHORT_BODY;
+	feed_use(NULL);
+	intake_clear(&conn->intake);
 	if (job->rc == RC_PARKED) {
 		job->rc = commit_run(call->app->store, &call->op);
 		routes_done(call);

@@ -7,6 +7,7 @@
  *     server.c   opens everything, waits for a signal, ends it all
  *     worker.c   the pool; a worker's loop: wait, accept, answer, repeat
  *     conn.c     one connection, one request after the other
+ *     intake.c   what has come on a connection, until libfcgi reads it
  *     slow.c     threads for what would hold up a loop
  *     drain.c    how it ends: who asked for it, and closing kept connections
  */
@@ -26,11 +27,37 @@
 
 #include "base/conf.h"
 #include "call.h"
+#include "http/feed.h"
 #include "serve/serve.h"
 
 struct pool;
 struct slow_lane;
 struct worker;
+
+/* --- intake.c --- */
+
+enum { LOOK_MAX = 192 * 1024 };	/* most of a request that is looked at: more than a socket of usual size holds */
+
+/* What has come on a connection and was not read by libfcgi yet: FEED, which lies in a worker's `look`, or in OWN. */
+struct intake {
+	struct feed feed;
+	unsigned char *own;		/* COMING, SLOW; NULL: there is none */
+	size_t size;			/* of OWN; LOOK_MAX at most */
+};
+
+enum intake_got { INTAKE_SOME, INTAKE_NOTHING, INTAKE_END };
+
+/* intake_take - read what waits in FD, as much as there is room for behind what has come before; LOOK has LOOK_MAX bytes. */
+enum intake_got intake_take(struct intake *in, int fd, unsigned char *look);
+
+/* intake_peek - the same, but all of it stays in the socket, and what came before is among it. */
+enum intake_got intake_peek(struct intake *in, int fd, unsigned char *look);
+
+/* intake_keep - what has come stays when LOOK is used for others. WHOLE bytes of it will come, 0: who knows. False: no memory. */
+bool intake_keep(struct intake *in, size_t whole);
+
+/* intake_clear - forget it all. */
+void intake_clear(struct intake *in);
 
 /* --- conn.c --- */
 
@@ -45,8 +72,8 @@ struct worker;
  *            v      |          '---------------------------------------->'
  *          COMING --'
  *
- * A loop gives a connection to libfcgi, which blocks, only when the request lies whole in the socket (or its
- * parameters do, and the slow lane reads the body). Until then it is COMING, and while its peer does not take the
+ * A loop gives a request to libfcgi, which blocks, only when all of it has come (or its parameters have, and the
+ * slow lane reads the body). Until then it is COMING, and while its peer does not take the
  * reply it is SENDING: both end by themselves, or in PEER_TIMEOUT_S, and cost nobody else any time.
  * Any state may end with the connection closed: peer gone, protocol error, last reply of a drain.
  *
@@ -65,11 +92,13 @@ struct conn {
 	struct conn *link;		/* waiting for a flush, for the slow lane, on the way back */
 	struct job *job;		/* the request under way; NULL while IDLE */
 	FCGX_Request fcgi;
+	struct intake intake;		/* empty while IDLE */
 	int fd;
 	enum conn_state state;
 	uint64_t due_us;		/* COMING, SENDING: until then */
 	LIST_ENTRY(conn) timed;		/* the same: among its worker's */
-	bool is_whole;			/* the request under way lay whole in the socket */
+	bool is_whole;			/* the request under way had come whole */
+	bool has_left;			/* the peer sends no more; behind the reply there is nothing to wait for */
 	bool gone;			/* the peer gave up while its request was under way */
 	bool keep;			/* the slow lane says: to be kept */
 	bool is_large;			/* in the slow lane for its body */
@@ -123,8 +152,6 @@ static inline struct job *job_of_op(struct commit_op *op)
 
 /* --- worker.c --- */
 
-enum { LOOK_MAX = 192 * 1024 };	/* more than a socket of usual size holds */
-
 /*
  * One event loop in a thread. What other threads touch: `n_conns` (atomic); `conns`, `returned` and
  * `ended` (under `lock`); `wake_fd` (to write to), and `epoll` (to add a connection).
@@ -148,7 +175,7 @@ struct worker {
 	struct conn *waiting;		/* READING, until a flush */
 	LIST_HEAD(, conn) timed;	/* COMING or SENDING */
 	uint64_t next_due_us;		/* none of them is due before; UINT64_MAX: there are none */
-	unsigned char *look;		/* LOOK_MAX bytes: a copy of what waits in a socket */
+	unsigned char *look;		/* LOOK_MAX bytes, to read a socket into */
 	struct job *stock;		/* for the next requests */
 	size_t n_stock;
 	bool listening;			/* the listener is in its epoll */
@@ -166,6 +193,7 @@ struct pool {
 	_Atomic int64_t n_slow;		/* of these in the slow lane */
 	int64_t max_conns;
 	size_t arena_ceiling;
+	bool feeds;			/* libfcgi reads what we have read (http/feed.h) */
 	size_t sure_bytes;		/* a request of so many lies in a socket at once, in whatever pieces it was sent */
 	/* A drain: both 0 while there is none. */
 	_Atomic uint64_t drain_from_us;

@@ -3,7 +3,7 @@
  *
  * A turn of the loop: handle what is ready; hand this turn's writes to the committer in one go;
  * reply to what the committer and the slow lane have finished; reply to reads whose data is on disk
- * by now. Nothing in it blocks: libfcgi reads only what lies in the socket already (conn.c looks before).
+ * by now. Nothing in it blocks: libfcgi is given only what has come already (conn.c looks before).
  *
  * Whoever accepts gives the connection to the worker that has the fewest. Left to the kernel,
  * one worker gets nearly all of them, and kept connections would make that permanent.
@@ -475,6 +475,9 @@ struct pool *pool_start(const struct app *app, int listener)
 	}
 	pool->app = app;
 	pool->listener = listener;
+	pool->feeds = feed_works();
+	if (!pool->feeds)
+		LOG_WARN("this libfcgi cannot be fed: every request is read twice");
 	started = pool_open_all(pool);
 	for (size_t i = 0; started && i < pool->n_workers; i++)
 		started = worker_start(&pool->workers[i]);

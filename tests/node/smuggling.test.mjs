@@ -1,6 +1,9 @@
 // Bodies that look like FastCGI records. Were an answer sent before its request's body is read to the end, what is left
 // of the body would be the next request on that connection, with whatever parameters the client likes (DESIGN 4).
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { start } from './lib.mjs';
 import { accountOf, namespaceOf, V4 } from './rest.mjs';
@@ -95,3 +98,25 @@ for (const [i, [what, small, large, method, path, options]] of attacks.entries()
       }
       assert.deepEqual((await ask('GET', `/kv?prefix=forged-${i}-`)).json.data.keys, []);
     });
+
+/** What the server answers to BYTES on a connection of their own, until it closes that; HALF: we send no more. */
+async function say(bytes, half) {
+  const peer = connect(join(kv.dir, 's'));
+  const got = [];
+  peer.on('data', (piece) => got.push(piece));
+  if (half) peer.end(bytes);
+  else peer.write(bytes);
+  await once(peer, 'close');
+  return Buffer.concat(got).toString('latin1');
+}
+
+test('a front server that says more than one request is told nothing, and neither is done', async () => {
+  for (const behind of [forged('second'), Buffer.from([1]), forged('second').subarray(0, 40), Buffer.from('GET / HTTP/1.0')])
+    assert.equal(await say(Buffer.concat([forged('first'), behind]), false), '');
+  for (const key of ['first', 'second']) assert.equal((await kv.ask('GET', `/kv/${key}`)).status, 404);
+});
+
+test('one that sends no more behind its request is answered, and the connection closed', async () => {
+  assert.match(await say(forged('half'), true), /Status: 200 /);
+  assert.equal((await kv.ask('GET', '/kv/half')).data, '"forged"');
+});

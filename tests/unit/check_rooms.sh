@@ -35,6 +35,7 @@ BEGIN {
 	home["db.h"]      = "store"
 	home["jwt.h"]     = "auth"
 	home["fcgiapp.h"] = "http serve call"
+	home["fcgios.h"]  = "http"
 }
 
 function room_of(path) {

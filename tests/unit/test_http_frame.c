@@ -86,6 +86,7 @@ static void a_request_comes_from_more_over_head_to_whole(void **state)
 			last = now;
 		}
 		assert_int_equal(last, FRAME_WHOLE);
+		assert_int_equal(frame.size, request.n);
 		assert_int_equal(frame.declared, 1000);
 		bytes_free(&request);
 	}
@@ -99,6 +100,7 @@ static void what_stands_behind_a_request_does_not_matter(void **state)
 	(void)state;
 	bytes_add(&request, "nonsense that follows", 21);
 	assert_int_equal(look(&request, request.n, &frame), FRAME_WHOLE);
+	assert_int_equal(frame.size, request.n - 21);
 	bytes_free(&request);
 }
 
