@@ -27,7 +27,7 @@ if [ -z "${top_builddir:-}" ]; then
 fi
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 
-TMAKVD=$top_builddir/tmakvd
+TMAKVD=${TMAKVD:-$top_builddir/tmakvd}	# or another build of it that a test wants
 TMAKVCTL=$top_builddir/tmakvctl
 wait_s=${WRAP:+60}	# how long a condition may take before it is a failure
 wait_s=${wait_s:-15}
