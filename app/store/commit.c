@@ -204,7 +204,7 @@ static enum rc txn_try(struct store *store, struct commit_op *first, struct comm
 {
 	struct store_txn txn = { .store = store, .usage = store->usage };
 	bool changed;
-	enum rc rc;
+	enum rc rc, left;
 	int error;
 
 	/* What could not be undone is in the pages still: nothing may be logged on top of it. */
@@ -217,6 +217,8 @@ static enum rc txn_try(struct store *store, struct commit_op *first, struct comm
 	changed = rc == RC_OK && any_changed(first, end);
 	if (changed && (rc = record_write_usage(&txn)) == RC_OK)
 		rc = recent_write(&txn, first, end);
+	left = record_leave(&txn);
+	rc = rc == RC_OK ? left : rc;
 	if (changed && rc == RC_OK) {
 		/* Before the commit, so that whoever sees an effect knows what to wait for. */
 		atomic_store(&store->committing, store->last_version);

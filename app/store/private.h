@@ -120,6 +120,10 @@ struct store_txn {
 	bool changed;			/* by the write that runs now */
 	struct txn_usage *usage;	/* room for COMMIT_USAGE_MAX; written out when full */
 	size_t n_usage;
+	DBC *place;			/* record.c: a cursor on STORE_KEYS, */
+	bool placed;			/* on the row of PLACE_KEY */
+	size_t n_place_key;
+	char place_key[STORE_KEY_MAX];
 };
 
 /* One row of STORE_USAGE to be written with the batch. */
@@ -166,6 +170,9 @@ void committer_stop(struct store *store);	/* after everything queued is done */
 
 /* record.c: what the batch added to the counters of STORE_USAGE; empties txn->usage */
 enum rc record_write_usage(struct store_txn *txn) MUST_USE;
+
+/* record_leave - give up what TXN holds besides; before it is committed or aborted. */
+enum rc record_leave(struct store_txn *txn) MUST_USE;
 
 /* recent.c: the answers of the last minute */
 struct recent *recent_new(void);

@@ -83,13 +83,54 @@ enum rc store_wait(struct store *store, uint64_t version)
 
 /* ---- inside a transaction ---- */
 
+/*
+ * What is written is nearly always the row that was read just before, so the transaction has a cursor on it: put and
+ * del find it there without another search.
+ */
+static enum rc place_open(struct store_txn *txn)
+{
+	DB *db = txn->store->db[STORE_KEYS];
+
+	txn->placed = false;
+	return txn->place != NULL ? RC_OK : store_rc(txn->store, db->cursor(db, txn->txn, &txn->place, 0));
+}
+
+static void place_keep(struct store_txn *txn, struct str key)
+{
+	assert(key.n <= STORE_KEY_MAX);
+	txn->placed = true;
+	txn->n_place_key = key.n;
+	memcpy(txn->place_key, key.p, key.n);
+}
+
+static bool is_placed(const struct store_txn *txn, enum store_table table, struct str key)
+{
+	return txn->placed && table == STORE_KEYS && str_eq(key, str_make(txn->place_key, txn->n_place_key));
+}
+
+enum rc record_leave(struct store_txn *txn)
+{
+	DBC *place = txn->place;
+
+	txn->place = NULL;
+	txn->placed = false;
+	return place == NULL ? RC_OK : store_rc(txn->store, place->close(place));
+}
+
 enum rc store_txn_get(struct store_txn *txn, enum store_table table, struct str key,
 		      void *buf, size_t size, size_t *n)
 {
 	DB *db = txn->store->db[table];
 	DBT k = store_dbt_in(key), v = store_dbt_out(buf, size);
-	enum rc rc = store_rc(txn->store, db->get(db, txn->txn, &k, &v, DB_RMW));
+	enum rc rc;
 
+	if (table != STORE_KEYS) {
+		rc = store_rc(txn->store, db->get(db, txn->txn, &k, &v, DB_RMW));
+	} else if ((rc = place_open(txn)) == RC_OK) {
+		rc = store_rc(txn->store, txn->place->get(txn->place, &k, &v, DB_SET | DB_RMW));
+		if (rc == RC_OK)
+			place_keep(txn, key);
+	}
 	*n = v.size;
 	return rc;
 }
@@ -101,6 +142,8 @@ enum rc store_txn_put(struct store_txn *txn, enum store_table table, struct str 
 
 	assert(key.n <= STORE_KEY_MAX);
 	txn->changed = true;
+	if (is_placed(txn, table, key))
+		return store_rc(txn->store, txn->place->put(txn->place, &k, &v, DB_CURRENT));
 	return store_rc(txn->store, db->put(db, txn->txn, &k, &v, 0));
 }
 
@@ -111,6 +154,10 @@ enum rc store_txn_del(struct store_txn *txn, enum store_table table, struct str 
 	enum rc rc;
 
 	txn->changed = true;
+	if (is_placed(txn, table, key)) {
+		txn->placed = false;
+		return store_rc(txn->store, txn->place->del(txn->place, 0));
+	}
 	rc = store_rc(txn->store, db->del(db, txn->txn, &k, 0));
 	return rc == RC_KEY_NOT_FOUND ? RC_OK : rc;
 }
