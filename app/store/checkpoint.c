@@ -26,7 +26,7 @@
 enum {
 	TICK_MS = 250,
 	TICKS_PER_ROUND = 4,		/* a round a second */
-	CLEAN_PERCENT = 80		/* of the cache's pages, kept clean by the trickle */
+	DIRTY_PERCENT = 25		/* of the cache: more pages than that are not left to the next checkpoint */
 };
 
 /* ---- threads that sleep and stop ---- */
@@ -204,6 +204,24 @@ int checkpoint_now(struct store *store)
 	return checkpoint(store, 0);
 }
 
+/*
+ * Whoever needs a page in the cache should find a clean one to take the place of, and no checkpoint should have to
+ * write all of it. Below that a page is left alone: the keys that are written most share few, and each of those would be
+ * written out again and again between two checkpoints.
+ */
+static void trickle(struct store *store)
+{
+	DB_MPOOL_STAT *stat = NULL;
+	uint64_t most;
+
+	if (store->env->memp_stat(store->env, &stat, NULL, 0) != 0)
+		return;
+	most = ((uint64_t)stat->st_gbytes << 30 | stat->st_bytes) / PAGE_SIZE_BYTES * DIRTY_PERCENT / 100;
+	if (stat->st_page_dirty > most && stat->st_pages > most)
+		store->env->memp_trickle(store->env, (int)(100 - 100 * most / stat->st_pages), NULL);
+	free(stat);
+}
+
 /* Once a second. A checkpoint is due by time, or by what the log has grown. */
 static void round_run(struct store *store, unsigned round)
 {
@@ -222,7 +240,7 @@ static void *checkpointer_run(void *arg)
 	while (helper_sleep(&store->checkpointer, TICK_MS)) {
 		if (atomic_load(&store->failed))
 			continue;
-		store->env->memp_trickle(store->env, CLEAN_PERCENT, NULL);
+		trickle(store);
 		if (++tick % TICKS_PER_ROUND == 0)
 			round_run(store, tick / TICKS_PER_ROUND);
 	}
