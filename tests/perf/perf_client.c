@@ -30,7 +30,7 @@
 
 #include "../tools/fcgi_wire.h"
 
-enum { WINDOWS = 9, PAIRS = 2, PATIENCE_S = 60, KEYS = 100, SMALL = 200, LARGE = 128 * 1024, TEXT_MAX = 4096 };
+enum { WINDOWS = 5, PAIRS = 3, PATIENCE_S = 60, KEYS = 100, SMALL = 200, LARGE = 128 * 1024, TEXT_MAX = 4096 };
 
 /* What a load asks with. */
 enum caller { NOBODY, SERVER, USER };
@@ -64,7 +64,7 @@ static const struct load {
 	{ "put_hot",  "PUT",   "/sdk/v1/kv/hot",          USER,   ALWAYS_ONE, 40, SMALL, NULL, NULL, false, 200 },
 	{ "put",      "PUT",   "/sdk/v1/kv/put:#",        USER,   NEW_ONES,   40, SMALL, NULL, NULL, false, 200 },
 	{ "put_rest", "PUT",   "~/values/rest:#",         SERVER, NEW_ONES,   40, SMALL, NULL, NULL, false, 200 },
-	{ "put_128k", "PUT",   "/sdk/v1/kv/large:000001", USER,   ALWAYS_ONE, 10, LARGE, NULL, NULL, false, 200 },
+	{ "put_128k", "PUT",   "/sdk/v1/kv/large:000001", USER,   ALWAYS_ONE, 5, LARGE, NULL, NULL, false, 200 },
 };
 
 enum { N_LOADS = sizeof loads / sizeof loads[0] };
