@@ -30,7 +30,7 @@
 
 #include "../tools/fcgi_wire.h"
 
-enum { WINDOWS = 5, PAIRS = 3, PATIENCE_S = 60, KEYS = 100, SMALL = 200, LARGE = 128 * 1024, TEXT_MAX = 4096 };
+enum { WINDOWS = 9, PAIRS = 3, PATIENCE_S = 60, KEYS = 100, SMALL = 200, LARGE = 128 * 1024, TEXT_MAX = 4096 };
 
 /* What a load asks with. */
 enum caller { NOBODY, SERVER, USER };
@@ -52,19 +52,19 @@ static const struct load {
 	int status;
 } loads[] = {
 	{ "mark",     "GET",   "/.well-known/jwks.json",  NOBODY, ALWAYS_ONE, 0, 0, NULL, NULL, false, 200 },
-	{ "get",      "GET",   "/sdk/v1/kv/get:#",        USER,   IN_TURN,    60, 0, NULL, NULL, false, 200 },
-	{ "get_304",  "GET",   "/sdk/v1/kv/get:000000",   USER,   ALWAYS_ONE, 60, 0, NULL, NULL, true, 304 },
-	{ "get_404",  "GET",   "/sdk/v1/kv/none:#",       USER,   IN_TURN,    60, 0, NULL, NULL, false, 404 },
-	{ "get_rest", "GET",   "~/values/get:#",          SERVER, IN_TURN,    60, 0, NULL, NULL, false, 200 },
-	{ "get_128k", "GET",   "/sdk/v1/kv/large:000000", USER,   ALWAYS_ONE, 20, 0, NULL, NULL, false, 200 },
-	{ "list_100", "GET",   "/sdk/v1/kv?prefix=list:", USER,   ALWAYS_ONE, 20, 0, NULL, NULL, false, 200 },
-	{ "list_rest", "GET",  "~/keys?prefix=list:",     SERVER, ALWAYS_ONE, 20, 0, NULL, NULL, false, 200 },
-	{ "patch",    "PATCH", "/sdk/v1/kv/number",       USER,   ALWAYS_ONE, 40, 0, "{\"op\":\"add\",\"by\":1}",
+	{ "get",      "GET",   "/sdk/v1/kv/get:#",        USER,   IN_TURN,    30, 0, NULL, NULL, false, 200 },
+	{ "get_304",  "GET",   "/sdk/v1/kv/get:000000",   USER,   ALWAYS_ONE, 30, 0, NULL, NULL, true, 304 },
+	{ "get_404",  "GET",   "/sdk/v1/kv/none:#",       USER,   IN_TURN,    30, 0, NULL, NULL, false, 404 },
+	{ "get_rest", "GET",   "~/values/get:#",          SERVER, IN_TURN,    30, 0, NULL, NULL, false, 200 },
+	{ "get_128k", "GET",   "/sdk/v1/kv/large:000000", USER,   ALWAYS_ONE, 10, 0, NULL, NULL, false, 200 },
+	{ "list_100", "GET",   "/sdk/v1/kv?prefix=list:", USER,   ALWAYS_ONE, 10, 0, NULL, NULL, false, 200 },
+	{ "list_rest", "GET",  "~/keys?prefix=list:",     SERVER, ALWAYS_ONE, 10, 0, NULL, NULL, false, 200 },
+	{ "patch",    "PATCH", "/sdk/v1/kv/number",       USER,   ALWAYS_ONE, 20, 0, "{\"op\":\"add\",\"by\":1}",
 	  "application/vnd.tmakv.op+json", false, 200 },
-	{ "put_hot",  "PUT",   "/sdk/v1/kv/hot",          USER,   ALWAYS_ONE, 40, SMALL, NULL, NULL, false, 200 },
-	{ "put",      "PUT",   "/sdk/v1/kv/put:#",        USER,   NEW_ONES,   40, SMALL, NULL, NULL, false, 200 },
-	{ "put_rest", "PUT",   "~/values/rest:#",         SERVER, NEW_ONES,   40, SMALL, NULL, NULL, false, 200 },
-	{ "put_128k", "PUT",   "/sdk/v1/kv/large:000001", USER,   ALWAYS_ONE, 5, LARGE, NULL, NULL, false, 200 },
+	{ "put_hot",  "PUT",   "/sdk/v1/kv/hot",          USER,   ALWAYS_ONE, 20, SMALL, NULL, NULL, false, 200 },
+	{ "put",      "PUT",   "/sdk/v1/kv/put:#",        USER,   NEW_ONES,   20, SMALL, NULL, NULL, false, 200 },
+	{ "put_rest", "PUT",   "~/values/rest:#",         SERVER, NEW_ONES,   20, SMALL, NULL, NULL, false, 200 },
+	{ "put_128k", "PUT",   "/sdk/v1/kv/large:000001", USER,   ALWAYS_ONE, 3, LARGE, NULL, NULL, false, 200 },
 };
 
 enum { N_LOADS = sizeof loads / sizeof loads[0] };
