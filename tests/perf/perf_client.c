@@ -7,7 +7,7 @@
  * in each run but for tokens and what contains them. TOKENS is a file: an API key, and in the next line a user's
  * token. PROJECT is the project's id.
  *
- * The requests of a load come in windows of equal length, behind one window that is not counted. How the counting
+ * The requests of a load come in windows of equal length, behind one that is not counted. How the counting
  * program sees where a window begins:
  *   (default)  GET /.well-known/jwks.json between two windows, on the same connection: whoever counts
  *              instructions starts afresh whenever its handler is entered. The first load is "mark", which is
@@ -30,7 +30,7 @@
 
 #include "../tools/fcgi_wire.h"
 
-enum { WINDOWS = 9, PAIRS = 3, PATIENCE_S = 60, KEYS = 100, SMALL = 200, LARGE = 128 * 1024, TEXT_MAX = 4096 };
+enum { PAIRS = 5, PATIENCE_S = 60, KEYS = 100, SMALL = 200, LARGE = 128 * 1024, TEXT_MAX = 4096 };
 
 /* What a load asks with. */
 enum caller { NOBODY, SERVER, USER };
@@ -38,33 +38,36 @@ enum caller { NOBODY, SERVER, USER };
 /* Which of a load's keys a request takes. */
 enum keys { ALWAYS_ONE, IN_TURN, NEW_ONES };
 
-/* The order: what makes the tree larger stands behind, so that a load alone meets what it meets among all. */
+/*
+ * The order: what makes the tree larger stands behind, so that a load alone meets what it meets among all. Once a
+ * second the committer has work from others: many short windows, so that some have none of it.
+ */
 static const struct load {
 	const char *name;
 	const char *method, *path;	/* '#' at its end: a key's number; '~': the namespace */
 	enum caller caller;
 	enum keys keys;
-	unsigned n;			/* requests in a window */
+	unsigned n_windows, n;		/* how many, and requests in each; without -c */
 	size_t n_value;			/* of a PUT; a JSON string */
 	const char *body;		/* or another body */
 	const char *type;		/* CONTENT_TYPE */
 	bool if_none_match;		/* the ETag of what is there */
 	int status;
 } loads[] = {
-	{ "mark",     "GET",   "/.well-known/jwks.json",  NOBODY, ALWAYS_ONE, 0, 0, NULL, NULL, false, 200 },
-	{ "get",      "GET",   "/sdk/v1/kv/get:#",        USER,   IN_TURN,    30, 0, NULL, NULL, false, 200 },
-	{ "get_304",  "GET",   "/sdk/v1/kv/get:000000",   USER,   ALWAYS_ONE, 30, 0, NULL, NULL, true, 304 },
-	{ "get_404",  "GET",   "/sdk/v1/kv/none:#",       USER,   IN_TURN,    30, 0, NULL, NULL, false, 404 },
-	{ "get_rest", "GET",   "~/values/get:#",          SERVER, IN_TURN,    30, 0, NULL, NULL, false, 200 },
-	{ "get_128k", "GET",   "/sdk/v1/kv/large:000000", USER,   ALWAYS_ONE, 10, 0, NULL, NULL, false, 200 },
-	{ "list_100", "GET",   "/sdk/v1/kv?prefix=list:", USER,   ALWAYS_ONE, 10, 0, NULL, NULL, false, 200 },
-	{ "list_rest", "GET",  "~/keys?prefix=list:",     SERVER, ALWAYS_ONE, 10, 0, NULL, NULL, false, 200 },
-	{ "patch",    "PATCH", "/sdk/v1/kv/number",       USER,   ALWAYS_ONE, 20, 0, "{\"op\":\"add\",\"by\":1}",
+	{ "mark",     "GET",   "/.well-known/jwks.json",  NOBODY, ALWAYS_ONE, 5, 0, 0, NULL, NULL, false, 200 },
+	{ "get",      "GET",   "/sdk/v1/kv/get:#",        USER,   IN_TURN,    5, 30, 0, NULL, NULL, false, 200 },
+	{ "get_304",  "GET",   "/sdk/v1/kv/get:000000",   USER,   ALWAYS_ONE, 5, 30, 0, NULL, NULL, true, 304 },
+	{ "get_404",  "GET",   "/sdk/v1/kv/none:#",       USER,   IN_TURN,    5, 30, 0, NULL, NULL, false, 404 },
+	{ "get_rest", "GET",   "~/values/get:#",          SERVER, IN_TURN,    5, 30, 0, NULL, NULL, false, 200 },
+	{ "get_128k", "GET",   "/sdk/v1/kv/large:000000", USER,   ALWAYS_ONE, 5, 10, 0, NULL, NULL, false, 200 },
+	{ "list_100", "GET",   "/sdk/v1/kv?prefix=list:", USER,   ALWAYS_ONE, 5, 10, 0, NULL, NULL, false, 200 },
+	{ "list_rest", "GET",  "~/keys?prefix=list:",     SERVER, ALWAYS_ONE, 5, 10, 0, NULL, NULL, false, 200 },
+	{ "patch",    "PATCH", "/sdk/v1/kv/number",       USER,   ALWAYS_ONE, 20, 8, 0, "{\"op\":\"add\",\"by\":1}",
 	  "application/vnd.tmakv.op+json", false, 200 },
-	{ "put_hot",  "PUT",   "/sdk/v1/kv/hot",          USER,   ALWAYS_ONE, 20, SMALL, NULL, NULL, false, 200 },
-	{ "put",      "PUT",   "/sdk/v1/kv/put:#",        USER,   NEW_ONES,   20, SMALL, NULL, NULL, false, 200 },
-	{ "put_rest", "PUT",   "~/values/rest:#",         SERVER, NEW_ONES,   20, SMALL, NULL, NULL, false, 200 },
-	{ "put_128k", "PUT",   "/sdk/v1/kv/large:000001", USER,   ALWAYS_ONE, 3, LARGE, NULL, NULL, false, 200 },
+	{ "put_hot",  "PUT",   "/sdk/v1/kv/hot",          USER,   ALWAYS_ONE, 20, 8, SMALL, NULL, NULL, false, 200 },
+	{ "put",      "PUT",   "/sdk/v1/kv/put:#",        USER,   NEW_ONES,   20, 8, SMALL, NULL, NULL, false, 200 },
+	{ "put_rest", "PUT",   "~/values/rest:#",         SERVER, NEW_ONES,   20, 8, SMALL, NULL, NULL, false, 200 },
+	{ "put_128k", "PUT",   "/sdk/v1/kv/large:000001", USER,   ALWAYS_ONE, 8, 3, LARGE, NULL, NULL, false, 200 },
 };
 
 enum { N_LOADS = sizeof loads / sizeof loads[0] };
@@ -293,7 +296,8 @@ static void begin_window(void)
 
 static void run(const struct load *load)
 {
-	unsigned n_windows = front.connections ? 2 * PAIRS : WINDOWS, number = 0, first;
+	unsigned n_windows = front.connections ? 2 * PAIRS : load->n_windows;
+	unsigned n_each = front.connections ? 3 * load->n : load->n, number = 0, first;
 
 	if (load->if_none_match) {
 		struct load plain = *load;
@@ -302,18 +306,18 @@ static void run(const struct load *load)
 		plain.status = 200;
 		ask_load(&plain, 0);
 	}
-	for (unsigned i = 0; i < load->n; i++)
+	for (unsigned i = 0; i < n_each; i++)
 		ask_load(load, number++);
 	first = front.n_windows + 1;
 	for (unsigned w = 0; w < n_windows; w++) {
-		unsigned n = front.connections && w % 2 == 1 ? 2 * load->n : load->n;
+		unsigned n = front.connections && w % 2 == 1 ? 2 * n_each : n_each;
 
 		begin_window();
 		for (unsigned i = 0; i < n; i++)
 			ask_load(load, number++);
 	}
 	begin_window();
-	printf("%s %u %u %u\n", load->name, first, n_windows, load->n);
+	printf("%s %u %u %u\n", load->name, first, n_windows, n_each);
 	fflush(stdout);
 }
 
