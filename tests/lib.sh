@@ -15,8 +15,8 @@
 #   top_builddir   where tmakvd and tmakvctl were built (default: the source tree, or build/gcc as
 #                  tests/run makes it)
 #   KEEP=1         keep the folder and say where it is
-#   WRAP='strace -f -o trace'    goes before tmakvd. (Valgrind 3.19 does not get past the supervisor,
-#                  which starts the server through /proc/self/exe; tests/run has what it can see.)
+#   WRAP='strace -D -f -o trace'    goes before tmakvd; it has to pass signals on, or be gone from between. The
+#                  server is the supervisor's child, so valgrind wants --trace-children=yes.
 # A test ends with 0 passed, 1 failed, 77 cannot run here, 99 the set-up broke.
 
 set -u -o pipefail
