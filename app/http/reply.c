@@ -3,7 +3,7 @@
  *
  * libfcgi would copy everything through 8 KB buffers with a write() for each. Here the records
  * are only framed: headers of 8 bytes between pieces of the body where they lie, one sendmsg() for
- * all of it. What libfcgi would have written behind (the end of the stream, END_REQUEST) is in it, so
+ * all of it; and a small reply is copied into one piece, which costs less than to tell the kernel of six. What libfcgi would have written behind (the end of the stream, END_REQUEST) is in it, so
  * the request is afterwards released with FCGX_Free() and libfcgi writes nothing.
  *
  * The thread that runs the request.
@@ -33,6 +33,9 @@ enum {
 
 	/* Most replies are framed on the stack, so an error can be told even with a used-up arena. */
 	SCRATCH_SIZE = 4096,
+
+	/* A reply that is copied: up to here that costs less. */
+	SMALL_SIZE = 4096,
 
 	/* Streams: what is sent in one go, pieces and frames counted. */
 	FLOW_IOV = 64
@@ -327,7 +330,9 @@ static enum reply_sent send_some(int fd, struct reply_rest *rest, int flags)
 			.msg_iov = rest->iov,
 			.msg_iovlen = rest->n_iov < IOV_MAX ? rest->n_iov : IOV_MAX
 		};
-		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | flags);
+		ssize_t sent = rest->n_iov == 1 ?
+			send(fd, rest->iov->iov_base, rest->iov->iov_len, MSG_NOSIGNAL | flags) :
+			sendmsg(fd, &message, MSG_NOSIGNAL | flags);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
@@ -369,6 +374,36 @@ static bool rest_move(struct reply_rest *rest, const char *from, size_t size, st
 			rest->iov[i].iov_base = to + (base - from);
 	}
 	return true;
+}
+
+/* As send_whole(), for what is no more than a page: one record, its pieces one behind the other. */
+static enum reply_sent send_small(FCGX_Request *fcgi, const struct reply *reply, size_t body, enum reply_end end,
+				  struct arena *arena, int flags, struct reply_rest *rest)
+{
+	_Alignas(16) char scratch[SMALL_SIZE];
+	struct iovec *iov = (struct iovec *)(void *)scratch;
+	char *frame = scratch + sizeof *iov, *p = frame + FRAME_SIZE;
+	size_t n = head_write(reply, p) + body;
+	enum reply_sent sent;
+
+	p += n - body;
+	for (size_t i = 0; body != 0 && i < reply->n_parts; i++)
+		p = put(p, reply->parts[i]);
+	frame_write((unsigned char *)frame, TYPE_STDOUT, fcgi->requestId, n, padding_of(n));
+	p += tail_write((unsigned char *)p, padding_of(n), fcgi->requestId, end);
+	*iov = (struct iovec){ frame, (size_t)(p - frame) };
+	*rest = (struct reply_rest){ iov, 1 };
+	sent = send_some(fcgi->ipcFd, rest, flags);
+	if (sent == REPLY_WAITS && !rest_move(rest, scratch, sizeof scratch, arena))
+		return REPLY_LOST;
+	return sent;
+}
+
+static bool is_small(const struct reply *reply, size_t body)
+{
+	const size_t most = SMALL_SIZE - sizeof(struct iovec) - FRAME_SIZE - TAIL_MAX;
+
+	return body <= most && head_room(reply) <= most - body;
 }
 
 /* Everything is in memory, BODY bytes of it besides the head: one sendmsg(). */
@@ -509,6 +544,15 @@ static size_t body_length(const struct reply *reply)
 	return reply->without_body || reply->content_type == NULL ? 0 : (size_t)reply_length(reply);
 }
 
+/* What is no stream. */
+static enum reply_sent send_held(FCGX_Request *fcgi, const struct reply *reply, enum reply_end end,
+				 struct arena *arena, int flags, struct reply_rest *rest)
+{
+	size_t body = body_length(reply);
+
+	return (is_small(reply, body) ? send_small : send_whole)(fcgi, reply, body, end, arena, flags, rest);
+}
+
 bool reply_send(FCGX_Request *fcgi, const struct reply *reply, enum reply_end end,
 		struct arena *arena)
 {
@@ -516,14 +560,14 @@ bool reply_send(FCGX_Request *fcgi, const struct reply *reply, enum reply_end en
 
 	if (reply->next != NULL && !reply->without_body && reply->content_type != NULL)
 		return send_streamed(fcgi, reply, end, arena);
-	return send_whole(fcgi, reply, body_length(reply), end, arena, 0, &rest) == REPLY_SENT;
+	return send_held(fcgi, reply, end, arena, 0, &rest) == REPLY_SENT;
 }
 
 enum reply_sent reply_send_now(FCGX_Request *fcgi, const struct reply *reply, enum reply_end end,
 			       struct arena *arena, struct reply_rest *rest)
 {
 	assert(reply->next == NULL || reply->without_body);
-	return send_whole(fcgi, reply, body_length(reply), end, arena, MSG_DONTWAIT, rest);
+	return send_held(fcgi, reply, end, arena, MSG_DONTWAIT, rest);
 }
 
 enum reply_sent reply_send_rest(int fd, struct reply_rest *rest)

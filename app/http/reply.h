@@ -91,8 +91,8 @@ enum reply_end {
 };
 
 /*
- * reply_send - write REPLY as STDOUT records and END_REQUEST, in one writev() where the
- * socket takes it; a streamed one in a writev() for each piece. Head and records are built in
+ * reply_send - write REPLY as STDOUT records and END_REQUEST, in one system call where the
+ * socket takes it; a streamed one in one for each piece. Head and records are built in
  * ARENA. The request's body must have been drained. False when the peer is gone or stalls longer
  * than SO_SNDTIMEO, or a stream broke off: the caller closes.
  */

@@ -195,6 +195,16 @@ static void bodies_that_end_near_the_end_of_a_record_arrive(void **state)
 	}
 }
 
+/* Up to about here a reply is sent as one piece. */
+static void bodies_about_as_long_as_a_page_arrive(void **state)
+{
+	for (size_t n = 4096 - 400; n < 4096 + 20; n++) {
+		assert_int_equal(tear_down(state), 0);
+		assert_int_equal(set_up(state), 0);
+		check_size(*state, n);
+	}
+}
+
 static void all_remainders_are_padded(void **state)
 {
 	for (size_t n = 0; n < 9; n++) {
@@ -628,6 +638,7 @@ int main(void)
 		TEST(a_body_of_131072_bytes_arrives),
 		TEST(a_body_of_40_megabytes_arrives),
 		TEST(bodies_that_end_near_the_end_of_a_record_arrive),
+		TEST(bodies_about_as_long_as_a_page_arrive),
 		TEST(all_remainders_are_padded),
 		TEST(a_head_reply_tells_the_length_and_sends_nothing),
 		TEST(a_204_has_neither_type_nor_length),
