@@ -211,9 +211,13 @@ int checkpoint_now(struct store *store)
  */
 static void trickle(struct store *store)
 {
+	uint64_t version = atomic_load(&store->committing), most;
 	DB_MPOOL_STAT *stat = NULL;
-	uint64_t most;
 
+	/* Counting takes time with the size of the cache. */
+	if (version == store->trickled)
+		return;
+	store->trickled = version;
 	if (store->env->memp_stat(store->env, &stat, NULL, 0) != 0)
 		return;
 	most = ((uint64_t)stat->st_gbytes << 30 | stat->st_bytes) / PAGE_SIZE_BYTES * DIRTY_PERCENT / 100;

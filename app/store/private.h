@@ -93,6 +93,7 @@ struct store {
 	/* checkpoint.c */
 	struct helper checkpointer;
 	bool checkpoint_fails;		/* the last one did */
+	uint64_t trickled;		/* the last version when pages were looked at */
 	uint64_t checkpoint_bytes;
 	int64_t checkpoint_s;
 	uint64_t ballast_bytes, reserve_bytes;
