@@ -84,17 +84,9 @@ enum rc store_wait(struct store *store, uint64_t version)
 /* ---- inside a transaction ---- */
 
 /*
- * What is written is nearly always the row that was read just before, so the transaction has a cursor on it: put and
- * del find it there without another search.
+ * What is written is nearly always the row that was read just before, so the transaction has a cursor on it: put, del
+ * and another get find it there without another search.
  */
-static enum rc place_open(struct store_txn *txn)
-{
-	DB *db = txn->store->db[STORE_KEYS];
-
-	txn->placed = false;
-	return txn->place != NULL ? RC_OK : store_rc(txn->store, db->cursor(db, txn->txn, &txn->place, 0));
-}
-
 static void place_keep(struct store_txn *txn, struct str key)
 {
 	assert(key.n <= STORE_KEY_MAX);
@@ -106,6 +98,24 @@ static void place_keep(struct store_txn *txn, struct str key)
 static bool is_placed(const struct store_txn *txn, enum store_table table, struct str key)
 {
 	return txn->placed && table == STORE_KEYS && str_eq(key, str_make(txn->place_key, txn->n_place_key));
+}
+
+/* The row of KEY in STORE_KEYS, and the cursor on it. */
+static enum rc place_get(struct store_txn *txn, struct str key, DBT *value)
+{
+	DB *db = txn->store->db[STORE_KEYS];
+	DBT k = store_dbt_in(key), none = { .flags = DB_DBT_USERMEM | DB_DBT_PARTIAL };
+	enum rc rc;
+
+	if (txn->place == NULL && (rc = store_rc(txn->store, db->cursor(db, txn->txn, &txn->place, 0))) != RC_OK)
+		return rc;
+	if (is_placed(txn, STORE_KEYS, key))
+		return store_rc(txn->store, txn->place->get(txn->place, &none, value, DB_CURRENT | DB_RMW));
+	txn->placed = false;
+	rc = store_rc(txn->store, txn->place->get(txn->place, &k, value, DB_SET | DB_RMW));
+	if (rc == RC_OK)
+		place_keep(txn, key);
+	return rc;
 }
 
 enum rc record_leave(struct store_txn *txn)
@@ -124,13 +134,10 @@ enum rc store_txn_get(struct store_txn *txn, enum store_table table, struct str 
 	DBT k = store_dbt_in(key), v = store_dbt_out(buf, size);
 	enum rc rc;
 
-	if (table != STORE_KEYS) {
+	if (table == STORE_KEYS)
+		rc = place_get(txn, key, &v);
+	else
 		rc = store_rc(txn->store, db->get(db, txn->txn, &k, &v, DB_RMW));
-	} else if ((rc = place_open(txn)) == RC_OK) {
-		rc = store_rc(txn->store, txn->place->get(txn->place, &k, &v, DB_SET | DB_RMW));
-		if (rc == RC_OK)
-			place_keep(txn, key);
-	}
 	*n = v.size;
 	return rc;
 }
