@@ -123,13 +123,13 @@ enum rc binding_list(struct call *call)
 {
 	struct kv_list list;
 	struct buf out;
-	enum rc rc = cf_list(call, "key_count_limit", &list);
+	enum rc rc;
 
-	if (rc != RC_OK)
-		return rc;
 	buf_init(&out, call->arena, DOOR_LIST_TEXT_MAX);
 	buf_add_c(&out, "{\"keys\":");
-	door_names(&out, &list, true);
+	rc = cf_list(call, "key_count_limit", true, &out, &list);
+	if (rc != RC_OK)
+		return rc;
 	buf_add_c(&out, list.complete ? ",\"list_complete\":true" : ",\"list_complete\":false,\"cursor\":\"");
 	if (!list.complete) {
 		kv_cursor_write(call->app->kv, &list, &out);

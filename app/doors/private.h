@@ -55,14 +55,12 @@ struct kv_delete *door_delete(struct call *call);
 struct kv_quota door_quota(const struct project *project);
 
 /*
- * door_list - the page that the query asks for by prefix, cursor and LIMIT_NAME; the reply will wait for what it
- * shows. RC_SLOW; RC_BAD_LIMIT, RC_BAD_CURSOR, RC_BAD_KEY or RC_KEY_TOO_LONG (the prefix).
+ * door_list - the page that the query asks for by prefix, cursor and LIMIT_NAME: its names are added to OUT as a JSON
+ * array of objects; AS_TEXT: their metadata as strings of JSON. The reply will wait for what it shows. RC_SLOW; RC_BAD_LIMIT, RC_BAD_CURSOR, RC_BAD_KEY or RC_KEY_TOO_LONG (the prefix).
  */
-enum rc door_list(struct call *call, const char *limit_name, struct kv_list *list) MUST_USE;
-
-/* door_names - the names of LIST as a JSON array of objects; AS_TEXT: their metadata as strings of JSON. */
 enum { DOOR_LIST_TEXT_MAX = 16 << 20 };	/* a page of 1,000 names, each escaped at its worst, is below this */
-void door_names(struct buf *out, const struct kv_list *list, bool as_text);
+enum rc door_list(struct call *call, const char *limit_name, bool as_text, struct buf *out,
+		  struct kv_list *list) MUST_USE;
 
 /* ---- access.c ---- */
 
@@ -164,7 +162,8 @@ enum rc cf_metadata(struct call *call, struct str text, struct str *metadata) MU
 struct str cf_one_line(struct arena *arena, struct str json);
 
 /* cf_list - door_list(), its errors in Cloudflare's words. */
-enum rc cf_list(struct call *call, const char *limit_name, struct kv_list *list) MUST_USE;
+enum rc cf_list(struct call *call, const char *limit_name, bool as_text, struct buf *out,
+		struct kv_list *list) MUST_USE;
 
 /* ---- rest.c ---- */
 

@@ -179,12 +179,12 @@ enum rc rest_list(struct call *call)
 {
 	struct kv_list list;
 	struct buf names, info;
-	enum rc rc = cf_list(call, "limit", &list);
+	enum rc rc;
 
+	buf_init(&names, call->arena, DOOR_LIST_TEXT_MAX);
+	rc = cf_list(call, "limit", false, &names, &list);
 	if (rc != RC_OK)
 		return rc;
-	buf_init(&names, call->arena, DOOR_LIST_TEXT_MAX);
-	door_names(&names, &list, false);
 	buf_init(&info, call->arena, KV_CURSOR_MAX + 64);
 	buf_addf(&info, "{\"count\":%zu,\"cursor\":\"", list.n_names);
 	/* Always there: one of their clients reads it unasked. Empty: this was the last page. */

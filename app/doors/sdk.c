@@ -232,28 +232,24 @@ enum rc sdk_delete(struct call *call)
 
 /* ---- list ---- */
 
-static enum rc list_write(struct call *call, const struct kv_list *list)
+enum rc sdk_list(struct call *call)
 {
+	struct kv_list list;
 	struct buf out;
+	enum rc rc;
 
 	buf_init(&out, call->arena, DOOR_LIST_TEXT_MAX);
 	buf_add_c(&out, "{\"keys\":");
-	door_names(&out, list, false);
-	buf_add_c(&out, list->complete ? ",\"list_complete\":true" : ",\"list_complete\":false,\"cursor\":\"");
-	if (!list->complete) {
-		kv_cursor_write(call->app->kv, list, &out);
+	rc = door_list(call, "limit", false, &out, &list);
+	if (rc != RC_OK)
+		return rc;
+	buf_add_c(&out, list.complete ? ",\"list_complete\":true" : ",\"list_complete\":false,\"cursor\":\"");
+	if (!list.complete) {
+		kv_cursor_write(call->app->kv, &list, &out);
 		buf_add_char(&out, '"');
 	}
 	buf_add_char(&out, '}');
 	door_no_store(call);
 	reply_data(&call->reply, buf_str(&out));
 	return buf_ok(&out) ? RC_OK : RC_NO_MEMORY;
-}
-
-enum rc sdk_list(struct call *call)
-{
-	struct kv_list list;
-	enum rc rc = door_list(call, "limit", &list);
-
-	return rc == RC_OK ? list_write(call, &list) : rc;
 }

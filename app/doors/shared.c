@@ -3,6 +3,7 @@
  */
 #include "config.h"
 
+#include "base/buf.h"
 #include "base/jtext.h"
 #include "call.h"
 #include "doors/private.h"
@@ -139,7 +140,53 @@ static enum rc list_parameters(struct call *call, const char *limit_name, struct
 	return cursor.n == 0 ? RC_OK : kv_cursor_read(call->app->kv, cursor, call->arena, list);
 }
 
-enum rc door_list(struct call *call, const char *limit_name, struct kv_list *list)
+/* Where the names of a list go. */
+struct names {
+	struct buf *out;
+	bool as_text;		/* metadata as a string of JSON */
+};
+
+/* As kv_list's TAKE. Each is written with a comma before it; that of the first one becomes the array's bracket. */
+static void name_write(void *to, const struct kv_name *name)
+{
+	const struct names *names = to;
+	struct buf *out = names->out;
+
+	buf_add(out, STR_LIT(",{\"name\":"));
+	jtext_quote(out, name->name);
+	if (name->expires_at != 0) {
+		buf_add(out, STR_LIT(",\"expiration\":"));
+		buf_add_u64(out, (uint64_t)name->expires_at);
+	}
+	if (name->metadata.n != 0) {
+		buf_add(out, STR_LIT(",\"metadata\":"));
+		if (names->as_text)
+			jtext_quote(out, name->metadata);
+		else
+			buf_add(out, name->metadata);
+	}
+	buf_add_char(out, '}');
+}
+
+/* All of the page, as an array of objects. */
+static enum rc names_write(struct call *call, struct kv_list *list, struct buf *out, bool as_text)
+{
+	struct names names = { out, as_text };
+	size_t start = out->n;
+	enum rc rc;
+
+	list->take = name_write;
+	list->to = &names;
+	rc = kv_list(call->app->kv, list, call->arena);
+	if (rc == RC_OK && list->n_names == 0)
+		buf_add_char(out, '[');
+	else if (rc == RC_OK && buf_ok(out))
+		out->p[start] = '[';
+	buf_add_char(out, ']');
+	return rc;
+}
+
+enum rc door_list(struct call *call, const char *limit_name, bool as_text, struct buf *out, struct kv_list *list)
 {
 	enum rc rc;
 
@@ -152,7 +199,7 @@ enum rc door_list(struct call *call, const char *limit_name, struct kv_list *lis
 	if (rc == RC_OK)
 		rc = door_may_list(call, list);
 	if (rc == RC_OK)
-		rc = kv_list(call->app->kv, list, call->arena);
+		rc = names_write(call, list, out, as_text);
 	if (rc != RC_OK)
 		return rc;
 	if (list->out_of_rows && !call->slow)
@@ -160,33 +207,4 @@ enum rc door_list(struct call *call, const char *limit_name, struct kv_list *lis
 	metric_add(call->metrics, METRIC_LISTS, 1);
 	call->wait_version = list->wait_version;
 	return RC_OK;
-}
-
-static void name_write(struct buf *out, const struct kv_name *name, bool as_text)
-{
-	buf_add_c(out, "{\"name\":");
-	jtext_quote(out, name->name);
-	if (name->expires_at != 0) {
-		buf_add_c(out, ",\"expiration\":");
-		buf_add_u64(out, (uint64_t)name->expires_at);
-	}
-	if (name->metadata.n != 0) {
-		buf_add_c(out, ",\"metadata\":");
-		if (as_text)
-			jtext_quote(out, name->metadata);
-		else
-			buf_add(out, name->metadata);
-	}
-	buf_add_char(out, '}');
-}
-
-void door_names(struct buf *out, const struct kv_list *list, bool as_text)
-{
-	buf_add_char(out, '[');
-	for (size_t i = 0; i < list->n_names; i++) {
-		if (i != 0)
-			buf_add_char(out, ',');
-		name_write(out, &list->names[i], as_text);
-	}
-	buf_add_char(out, ']');
 }

@@ -206,9 +206,9 @@ static enum rc explain_limit(struct call *call, const char *limit_name)
 		   str_to_u64(limit, KV_LIST_MAX + 1, UINT64_MAX, &n) ? "less than 1000" : "greater than 0"));
 }
 
-enum rc cf_list(struct call *call, const char *limit_name, struct kv_list *list)
+enum rc cf_list(struct call *call, const char *limit_name, bool as_text, struct buf *out, struct kv_list *list)
 {
-	enum rc rc = door_list(call, limit_name, list);
+	enum rc rc = door_list(call, limit_name, as_text, out, list);
 
 	if (rc == RC_KEY_TOO_LONG)
 		return say(call, rc, arena_printf(call->arena,

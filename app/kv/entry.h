@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "store/store.h"
 
 enum {
 	ENTRY_FORMAT = 1,
@@ -33,7 +34,8 @@ enum {
 	ENTRY_METADATA_INLINE = 512,	/* larger metadata lies in STORE_VALUES */
 	ENTRY_VALUE_OUTSIDE = 1,
 	ENTRY_METADATA_OUTSIDE = 2,
-	ENTRY_VALUE_CHUNKED = 4
+	ENTRY_VALUE_CHUNKED = 4,
+	ENTRY_VALUE_ELSEWHERE = ENTRY_VALUE_OUTSIDE | ENTRY_VALUE_CHUNKED
 };
 
 struct entry {
@@ -46,8 +48,35 @@ struct entry {
 	struct str metadata, value;	/* empty when they lie outside */
 };
 
-/* entry_read - false when RAW is no record of this format. The strings point into RAW. */
-bool entry_read(struct str raw, struct entry *entry);
+/*
+ * entry_read - false when RAW is no record of this format. The strings point into RAW. Here and inline, because a list
+ * reads hundreds, and of each only the few fields that it shows.
+ */
+static inline bool entry_read(struct str raw, struct entry *entry)
+{
+	size_t metadata, value;
+
+	if (raw.n < ENTRY_HEAD || raw.p[0] != ENTRY_FORMAT)
+		return false;
+	*entry = (struct entry){
+		.kind = (uint8_t)raw.p[1],
+		.flags = (uint8_t)raw.p[2],
+		.value_len = store_get_u32(raw.p + 4),
+		.metadata_len = store_get_u32(raw.p + 8),
+		.version = store_get_u64(raw.p + 12),
+		.writes = store_get_u64(raw.p + 20),
+		.owner = store_get_u64(raw.p + 28),
+		.expires_at = (int64_t)store_get_u64(raw.p + 36),
+		.value_id = store_get_u64(raw.p + 44),
+	};
+	metadata = entry->flags & ENTRY_METADATA_OUTSIDE ? 0 : entry->metadata_len;
+	value = entry->flags & ENTRY_VALUE_ELSEWHERE ? 0 : entry->value_len;
+	if (raw.n - ENTRY_HEAD < metadata || raw.n - ENTRY_HEAD - metadata != value)
+		return false;
+	entry->metadata = str_make(raw.p + ENTRY_HEAD, metadata);
+	entry->value = str_make(raw.p + ENTRY_HEAD + metadata, value);
+	return true;
+}
 
 /* entry_place - decide by length what lies outside; sets flags. */
 void entry_place(struct entry *entry);
@@ -55,7 +84,10 @@ void entry_place(struct entry *entry);
 /* entry_write - into OUT, STORE_INLINE_MAX bytes; answers the length. After entry_place(). */
 size_t entry_write(const struct entry *entry, char *out);
 
-bool entry_is_expired(const struct entry *entry, int64_t now);
+static inline bool entry_is_expired(const struct entry *entry, int64_t now)
+{
+	return entry->expires_at != 0 && entry->expires_at <= now;
+}
 
 /* entry_bytes - what it counts in its project's usage: key, value, metadata. */
 int64_t entry_bytes(const struct entry *entry, struct str key);

@@ -230,16 +230,20 @@ struct kv_list {
 	size_t limit;			/* 1 .. KV_LIST_MAX */
 	size_t rows;			/* most rows to look at */
 	int64_t now;
-	/* out, in the arena */
-	struct kv_name *names;
-	size_t n_names;
+	void (*take)(void *to, const struct kv_name *name);	/* gets the names; what they point at ends with the call */
+	void *to;
+	/* out */
+	size_t n_names;			/* so many have been taken */
 	bool complete;
-	struct str last;		/* where to go on when not complete */
+	struct str last;		/* where to go on when not complete; in the arena */
 	bool out_of_rows;		/* not complete because ROWS were looked at, not because of LIMIT */
 	uint64_t wait_version;
 };
 
-/* kv_list - names in the byte order of UTF-8. RC_OK, RC_NO_MEMORY, RC_STORE. Any thread. */
+/*
+ * kv_list - a page of names, in the byte order of UTF-8. RC_OK, RC_NO_MEMORY, RC_STORE: then, too, some may have been
+ * taken. Any thread.
+ */
 enum rc kv_list(struct kv *kv, struct kv_list *list, struct arena *arena) MUST_USE;
 
 /*

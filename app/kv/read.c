@@ -3,6 +3,8 @@
  */
 #include "config.h"
 
+#include <assert.h>
+
 #include "base/log.h"
 #include "kv/private.h"
 
@@ -117,6 +119,16 @@ enum rc kv_get_head(struct kv *kv, uint32_t project, struct str key, int64_t now
 
 /* ---- list ---- */
 
+/* A page under way. */
+struct paging {
+	struct kv *kv;
+	struct kv_list *list;
+	struct arena *arena;
+	struct store_scan scan;
+	size_t rows;			/* looked at */
+	char *last;			/* KV_KEY_MAX bytes for the list's LAST */
+};
+
 /* Whether all of RANGE lies before or at the last name that was looked at. */
 static bool is_passed(const struct kv_list *list, const struct kv_range *range)
 {
@@ -138,132 +150,116 @@ static struct str walk_start(const struct kv_list *list, const struct kv_range *
 	return str_make(out, from.n + 1);
 }
 
-static bool is_in_walk(const struct kv_list *list, const struct kv_range *range, struct str stored)
+/* Whether the row of STORED is in the walk, START being how the range's text is stored. */
+static inline bool is_in_walk(const struct kv_range *range, struct str start, struct str stored)
 {
-	struct str name;
-
-	if (stored.n < KEY_PROJECT_SIZE || store_get_u32(stored.p) != list->project)
-		return false;
-	name = str_skip(stored, KEY_PROJECT_SIZE);
-	return range->is_key ? str_eq(name, range->text) : str_starts(name, range->text);
+	return str_starts(stored, start) && (!range->is_key || stored.n == start.n);
 }
 
-static bool is_shown(const struct kv_list *list, const struct kv_range *range, struct str name,
-		     const struct entry *entry)
+static inline bool is_shown(const struct kv_list *list, const struct kv_range *range, struct str name,
+			    const struct entry *entry)
 {
 	return !entry_is_expired(entry, list->now) && (!range->is_partly || list->shows(list->arg, name));
 }
 
-static enum rc name_add(struct kv *kv, struct kv_list *list, struct str name, struct entry *entry,
-			struct arena *arena)
+/* Metadata that lies outside. */
+static enum rc metadata_get(struct paging *paging, uint64_t id, size_t length, struct str *out)
 {
-	struct kv_name *to = &list->names[list->n_names];
-	char *copy;
-	enum rc rc;
+	enum rc rc = part_get(paging->kv, paging->list->project, id, PART_METADATA, length, paging->arena, out);
 
-	if (entry->flags & ENTRY_METADATA_OUTSIDE) {
-		rc = part_get(kv, list->project, entry->value_id, PART_METADATA, entry->metadata_len,
-			      arena, &entry->metadata);
-		/* Overwritten meanwhile: the name stands, what it carried is gone. */
-		if (rc == RC_KEY_NOT_FOUND)
-			entry->metadata = str_make(NULL, 0);
-		else if (rc != RC_OK)
-			return rc;
-	}
-	copy = arena_alloc(arena, name.n + entry->metadata.n);
-	if (copy == NULL)
-		return RC_NO_MEMORY;
-	memcpy(copy, name.p, name.n);
-	if (entry->metadata.n != 0)
-		memcpy(copy + name.n, entry->metadata.p, entry->metadata.n);
-	*to = (struct kv_name){
-		.name = str_make(copy, name.n),
-		.metadata = str_make(copy + name.n, entry->metadata.n),
-		.expires_at = entry->expires_at,
-	};
+	/* Overwritten meanwhile: the name stands, what it carried is gone. */
+	return rc == RC_KEY_NOT_FOUND ? RC_OK : rc;
+}
+
+static inline enum rc name_take(struct paging *paging, struct str name, const struct entry *entry)
+{
+	struct kv_list *list = paging->list;
+	struct kv_name shown = { .name = name, .metadata = entry->metadata, .expires_at = entry->expires_at };
+	enum rc rc = RC_OK;
+
+	if (entry->flags & ENTRY_METADATA_OUTSIDE)
+		rc = metadata_get(paging, entry->value_id, entry->metadata_len, &shown.metadata);
+	if (rc != RC_OK)
+		return rc;
+	list->take(list->to, &shown);
 	list->n_names++;
 	return RC_OK;
 }
 
-/* A page under way. */
-struct paging {
-	struct store_scan scan;
-	size_t rows;			/* looked at */
-	char *passed;			/* KV_KEY_MAX bytes: the last name that is not shown */
-};
-
-/* Rows that are not shown are passed for good; behind a full page nothing is. */
-static void pass(struct kv_list *list, struct paging *paging, struct str name)
+/* The next page begins behind NAME, which is gone with the rows around it. */
+static void goes_on_behind(struct paging *paging, struct str name)
 {
-	memcpy(paging->passed, name.p, name.n);
-	list->last = str_make(paging->passed, name.n);
+	assert(name.n != 0);
+	memcpy(paging->last, name.p, name.n);
+	paging->list->last = str_make(paging->last, name.n);
 }
 
 /*
- * Walk until the page is full and one more name is known to follow, the range ends, or ROWS rows
- * have been looked at. RC_KEY_NOT_FOUND: the range ended.
+ * Walk until the page is full and one more name is known to follow, the range ends, or as many rows as the list may
+ * look at have been. Rows that are not shown are passed for good; behind a full page nothing is.
+ * RC_KEY_NOT_FOUND: the range ended.
  */
-static enum rc walk(struct kv *kv, struct kv_list *list, const struct kv_range *range, struct paging *paging,
-		    struct arena *arena)
+static enum rc walk(struct paging *paging, const struct kv_range *range, struct str start)
 {
-	struct str stored, raw, name;
+	struct kv_list *list = paging->list;
+	struct str stored, raw, name = STR_LIT("");
 	struct entry entry;
 	enum rc rc;
 
 	for (; paging->rows < list->rows; paging->rows++) {
 		if ((rc = store_scan_next(&paging->scan, &stored, &raw)) != RC_OK)
 			return rc;
-		if (!is_in_walk(list, range, stored))
+		if (!is_in_walk(range, start, stored))
 			return RC_KEY_NOT_FOUND;
 		if (!entry_read(raw, &entry))
 			return RC_INTERNAL;
 		name = str_skip(stored, KEY_PROJECT_SIZE);
-		if (is_shown(list, range, name, &entry)) {
-			if (list->n_names == list->limit)
-				return RC_OK;
-			rc = name_add(kv, list, name, &entry, arena);
-			if (rc != RC_OK)
-				return rc;
-			list->last = list->names[list->n_names - 1].name;
-		} else if (list->n_names < list->limit) {
-			pass(list, paging, name);
-		}
+		if (!is_shown(list, range, name, &entry))
+			continue;
+		if (list->n_names == list->limit)
+			return RC_OK;
+		if ((rc = name_take(paging, name, &entry)) != RC_OK)
+			return rc;
+		if (list->n_names == list->limit)
+			goes_on_behind(paging, name);
 	}
+	if (list->n_names < list->limit)
+		goes_on_behind(paging, name);
 	list->out_of_rows = true;
 	return RC_OK;
 }
 
 /* All ranges, in their order. RC_KEY_NOT_FOUND: the last one ended. */
-static enum rc walk_all(struct kv *kv, struct kv_list *list, struct paging *paging, void *chunk, struct arena *arena)
+static enum rc walk_all(struct paging *paging, void *chunk)
 {
+	struct kv_list *list = paging->list;
 	const struct kv_range whole = { .text = list->prefix }, *ranges = list->ranges == NULL ? &whole : list->ranges;
 	size_t n = list->ranges == NULL ? 1 : list->n_ranges;
-	char from[KEY_STORED_MAX + 1];
+	char start[KEY_STORED_MAX], from[KEY_STORED_MAX + 1];
 	enum rc rc = RC_KEY_NOT_FOUND;
 
 	for (size_t i = 0; i < n && rc == RC_KEY_NOT_FOUND; i++) {
 		if (is_passed(list, &ranges[i]))
 			continue;
-		store_scan_init(&paging->scan, kv->store, STORE_KEYS, walk_start(list, &ranges[i], from), chunk);
+		store_scan_init(&paging->scan, paging->kv->store, STORE_KEYS, walk_start(list, &ranges[i], from), chunk);
 		paging->scan.wanted = list->limit + 1 - list->n_names;
-		rc = walk(kv, list, &ranges[i], paging, arena);
+		rc = walk(paging, &ranges[i], key_stored(list->project, ranges[i].text, start));
 	}
 	return rc;
 }
 
 enum rc kv_list(struct kv *kv, struct kv_list *list, struct arena *arena)
 {
-	struct paging paging = { .passed = arena_alloc(arena, KV_KEY_MAX) };
+	struct paging paging = { .kv = kv, .list = list, .arena = arena, .last = arena_alloc(arena, KV_KEY_MAX) };
 	void *chunk = arena_alloc(arena, STORE_SCAN_CHUNK);
 	enum rc rc;
 
-	list->names = arena_alloc(arena, list->limit * sizeof *list->names);
 	list->n_names = 0;
 	list->last = STR_LIT("");
 	list->out_of_rows = list->complete = false;
-	if (chunk == NULL || list->names == NULL || paging.passed == NULL)
+	if (chunk == NULL || paging.last == NULL)
 		return RC_NO_MEMORY;
-	rc = walk_all(kv, list, &paging, chunk, arena);
+	rc = walk_all(&paging, chunk);
 	list->wait_version = store_in_flight(kv->store);
 	if (rc != RC_KEY_NOT_FOUND)
 		return rc;

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "base/buf.h"
 #include "call.h"
 #include "doors/private.h"
 #include "fuzz.h"
@@ -36,6 +37,7 @@ static void check_limit(struct call *call)
 {
 	struct str query = call->request.query, limit, cursor;
 	struct kv_list list;
+	struct buf out;
 	uint64_t n;
 	enum rc rc;
 
@@ -43,7 +45,8 @@ static void check_limit(struct call *call)
 	    str_to_u64(limit, 1, KV_LIST_MAX, &n) || uri_parameter(query, "cursor", call->arena, &cursor) != RC_OK)
 		return;
 	call->detail = STR_LIT("");
-	rc = cf_list(call, "limit", &list);
+	buf_init(&out, call->arena, DOOR_LIST_TEXT_MAX);
+	rc = cf_list(call, "limit", false, &out, &list);
 	assert(rc == RC_BAD_LIMIT || rc == RC_BAD_REQUEST || rc == RC_KEY_TOO_LONG || rc == RC_BAD_KEY);
 	is_sentence(call->detail);
 }

@@ -49,6 +49,33 @@ static inline void kv_fixture_reopen(void)
 	kv_fixture_open();
 }
 
+/* The names of the page that kv_fixture_list() read last, in ARENA. */
+static struct kv_name *page_names;
+
+static inline struct str kv_fixture_copy(struct str s)
+{
+	return s.n == 0 ? s : arena_dup(arena, s);
+}
+
+static inline void kv_fixture_take(void *to, const struct kv_name *name)
+{
+	const struct kv_list *list = to;
+
+	assert_true(list->n_names < list->limit);
+	page_names[list->n_names] = (struct kv_name){
+		kv_fixture_copy(name->name), kv_fixture_copy(name->metadata), name->expires_at
+	};
+}
+
+/* kv_fixture_list - a page, which must succeed. */
+static inline void kv_fixture_list(struct kv_list *list)
+{
+	page_names = arena_alloc(arena, list->limit * sizeof *page_names);
+	list->take = kv_fixture_take;
+	list->to = list;
+	assert_int_equal(kv_list(kv, list, arena), RC_OK);
+}
+
 #define OVER_A_STORE(test) cmocka_unit_test_setup_teardown(test, kv_fixture_start, kv_fixture_stop)
 
 #endif

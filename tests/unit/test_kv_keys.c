@@ -131,9 +131,9 @@ static void metadata_of_every_size_comes_back_with_get_and_list(void **state)
 		assert_int_equal(put_run(&p), RC_OK);
 		assert_int_equal(get("key", NOW, &entry), RC_OK);
 		assert_true(str_eq(entry.metadata, p.metadata));
-		assert_int_equal(kv_list(kv, &list, arena), RC_OK);
+		kv_fixture_list(&list);
 		assert_int_equal(list.n_names, 1);
-		assert_true(str_eq(list.names[0].metadata, p.metadata));
+		assert_true(str_eq(page_names[0].metadata, p.metadata));
 	}
 }
 
@@ -181,7 +181,7 @@ static void an_expired_key_is_missing_at_the_second(void **state)
 	assert_int_equal(get("k", NOW + 59, &entry), RC_OK);
 	assert_int_equal(entry.expires_at, NOW + 60);
 	assert_int_equal(get("k", NOW + 60, &entry), RC_KEY_NOT_FOUND);
-	assert_int_equal(kv_list(kv, &list, arena), RC_OK);
+	kv_fixture_list(&list);
 	assert_int_equal(list.n_names, 0);
 	assert_true(list.complete);
 }
@@ -283,7 +283,7 @@ static void projects_do_not_see_each_other(void **state)
 		assert_int_equal(put_run(&p), RC_OK);
 	}
 	assert_int_equal(get("k", NOW, &entry), RC_KEY_NOT_FOUND);
-	assert_int_equal(kv_list(kv, &list, arena), RC_OK);
+	kv_fixture_list(&list);
 	assert_int_equal(list.n_names, 0);
 	assert_true(list.complete);
 }
@@ -343,11 +343,11 @@ static size_t list_all(struct str prefix, size_t limit, size_t rows, int64_t now
 
 	do {
 		arena_reset(arena);
-		assert_int_equal(kv_list(kv, &list, arena), RC_OK);
+		kv_fixture_list(&list);
 		assert_true(list.n_names <= limit);
 		for (size_t i = 0; i < list.n_names; i++) {
 			assert_true(n < room);
-			snprintf(out[n++], 16, "%.*s", STR(list.names[i].name));
+			snprintf(out[n++], 16, "%.*s", STR(page_names[i].name));
 		}
 		assert_true(list.complete || list.last.n > 0);
 		memcpy(after, list.last.p, list.last.n);
@@ -394,10 +394,10 @@ static void a_full_page_is_incomplete_only_when_more_follows(void **state)
 	(void)state;
 	assert_int_equal(put("a", "1"), RC_OK);
 	assert_int_equal(put("b", "1"), RC_OK);
-	assert_int_equal(kv_list(kv, &list, arena), RC_OK);
+	kv_fixture_list(&list);
 	assert_true(list.complete);
 	assert_int_equal(put("c", "1"), RC_OK);
-	assert_int_equal(kv_list(kv, &list, arena), RC_OK);
+	kv_fixture_list(&list);
 	assert_false(list.complete);
 	assert_true(str_eq(list.last, STR_LIT("b")));
 }

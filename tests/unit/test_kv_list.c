@@ -68,7 +68,7 @@ static struct kv_list list(const char *prefix, struct str after)
 	struct kv_list list = { .project = PROJECT, .prefix = str_c(prefix), .after = after,
 				.limit = PAGE, .rows = KV_LIST_ROWS, .now = NOW };
 
-	assert_int_equal(kv_list(kv, &list, arena), RC_OK);
+	kv_fixture_list(&list);
 	return list;
 }
 
