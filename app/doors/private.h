@@ -56,7 +56,8 @@ struct kv_quota door_quota(const struct project *project);
 
 /*
  * door_list - the page that the query asks for by prefix, cursor and LIMIT_NAME: its names are added to OUT as a JSON
- * array of objects; AS_TEXT: their metadata as strings of JSON. The reply will wait for what it shows. RC_SLOW; RC_BAD_LIMIT, RC_BAD_CURSOR, RC_BAD_KEY or RC_KEY_TOO_LONG (the prefix).
+ * array of objects; AS_TEXT: their metadata as strings of JSON. The reply will wait for what it shows. RC_SLOW;
+ * RC_BAD_LIMIT, RC_BAD_CURSOR, RC_BAD_KEY or RC_KEY_TOO_LONG (the prefix).
  */
 enum { DOOR_LIST_TEXT_MAX = 16 << 20 };	/* a page of 1,000 names, each escaped at its worst, is below this */
 enum rc door_list(struct call *call, const char *limit_name, bool as_text, struct buf *out,

@@ -150,12 +150,6 @@ static struct str walk_start(const struct kv_list *list, const struct kv_range *
 	return str_make(out, from.n + 1);
 }
 
-/* Whether the row of STORED is in the walk, START being how the range's text is stored. */
-static inline bool is_in_walk(const struct kv_range *range, struct str start, struct str stored)
-{
-	return str_starts(stored, start) && (!range->is_key || stored.n == start.n);
-}
-
 static inline bool is_shown(const struct kv_list *list, const struct kv_range *range, struct str name,
 			    const struct entry *entry)
 {
@@ -199,7 +193,7 @@ static void goes_on_behind(struct paging *paging, struct str name)
  * look at have been. Rows that are not shown are passed for good; behind a full page nothing is.
  * RC_KEY_NOT_FOUND: the range ended.
  */
-static enum rc walk(struct paging *paging, const struct kv_range *range, struct str start)
+static enum rc walk(struct paging *paging, const struct kv_range *range)
 {
 	struct kv_list *list = paging->list;
 	struct str stored, raw, name = STR_LIT("");
@@ -209,7 +203,7 @@ static enum rc walk(struct paging *paging, const struct kv_range *range, struct 
 	for (; paging->rows < list->rows; paging->rows++) {
 		if ((rc = store_scan_next(&paging->scan, &stored, &raw)) != RC_OK)
 			return rc;
-		if (!is_in_walk(range, start, stored))
+		if (range->is_key && stored.n != paging->scan.prefix.n)
 			return RC_KEY_NOT_FOUND;
 		if (!entry_read(raw, &entry))
 			return RC_INTERNAL;
@@ -229,21 +223,30 @@ static enum rc walk(struct paging *paging, const struct kv_range *range, struct 
 	return RC_OK;
 }
 
+/* As many as make the page full and tell whether it ends there; fewer when it may look at fewer. */
+static size_t rows_wanted(const struct paging *paging)
+{
+	size_t names = paging->list->limit + 1 - paging->list->n_names, rows = paging->list->rows - paging->rows;
+
+	return names < rows ? names : rows;
+}
+
 /* All ranges, in their order. RC_KEY_NOT_FOUND: the last one ended. */
 static enum rc walk_all(struct paging *paging, void *chunk)
 {
 	struct kv_list *list = paging->list;
 	const struct kv_range whole = { .text = list->prefix }, *ranges = list->ranges == NULL ? &whole : list->ranges;
 	size_t n = list->ranges == NULL ? 1 : list->n_ranges;
-	char start[KEY_STORED_MAX], from[KEY_STORED_MAX + 1];
+	char prefix[KEY_STORED_MAX], from[KEY_STORED_MAX + 1];
 	enum rc rc = RC_KEY_NOT_FOUND;
 
 	for (size_t i = 0; i < n && rc == RC_KEY_NOT_FOUND; i++) {
 		if (is_passed(list, &ranges[i]))
 			continue;
 		store_scan_init(&paging->scan, paging->kv->store, STORE_KEYS, walk_start(list, &ranges[i], from), chunk);
-		paging->scan.wanted = list->limit + 1 - list->n_names;
-		rc = walk(paging, &ranges[i], key_stored(list->project, ranges[i].text, start));
+		paging->scan.prefix = key_stored(list->project, ranges[i].text, prefix);
+		paging->scan.wanted = rows_wanted(paging);
+		rc = walk(paging, &ranges[i]);
 	}
 	return rc;
 }

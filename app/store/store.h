@@ -108,11 +108,15 @@ struct store_scan {
 	struct store *store;
 	enum store_table table;
 	char *chunk;			/* STORE_SCAN_CHUNK bytes of the caller's */
-	size_t size;			/* of those, what a read may fill */
-	size_t wanted;			/* the caller may say how many rows it will take; 0: it does not know */
-	size_t n_rows, n_bytes;		/* handed out; of the chunks they came in */
+	/* What the caller may set behind store_scan_init(). */
+	struct str prefix;		/* the walk ends behind the rows that begin so; FROM does; lives as long as the walk */
+	size_t wanted;			/* how many rows it will take; 0: it does not know */
+	/* The rest is scan.c's. */
+	size_t size;			/* of the chunk that was read last */
+	size_t n_rows, n_bytes;		/* read */
+	bool is_inside;			/* all rows of the chunk begin with PREFIX */
+	bool ended;			/* a row did not, or there is none */
 	void *position;			/* in the chunk; NULL: at its end */
-	struct str row;			/* the key handed out last, in the chunk; p is NULL before the first */
 	char from[STORE_KEY_MAX];	/* where the chunk that is read next begins */
 	size_t n_from;
 };
@@ -121,7 +125,7 @@ struct store_scan {
 void store_scan_init(struct store_scan *scan, struct store *store, enum store_table table,
 		     struct str from, void *chunk);
 
-/* store_scan_next - RC_OK with the next row; RC_KEY_NOT_FOUND at the end; RC_STORE. */
+/* store_scan_next - RC_OK with the next row; RC_KEY_NOT_FOUND at the end, from then on; RC_STORE. */
 enum rc store_scan_next(struct store_scan *scan, struct str *key, struct str *value) MUST_USE;
 
 /* store_count - how many rows begin with PREFIX; values are not read. When nobody writes: it holds a cursor all the time. */

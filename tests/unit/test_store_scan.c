@@ -153,11 +153,50 @@ static void who_wants_a_few_rows_is_not_read_many(void **state)
 	for (size_t row = 0; row < 101; row++)
 		expect_row(row, 200);
 	/* 100 rows take 24 KB. */
-	assert_true(scan.n_bytes + scan.size <= 40 * 1024);
+	assert_true(scan.n_rows <= 120);
 	for (size_t row = 101; row < 1000; row++)
 		expect_row(row, 200);
 	/* Wrong about it: then they come in large pieces again. */
 	assert_int_equal(scan.size, STORE_SCAN_CHUNK);
+	delete_rows(0, ROWS, 1);
+}
+
+/* Wherever pieces and chunks end, and whether the table goes on behind the prefix or not. */
+static void a_walk_ends_behind_the_rows_of_its_prefix(void **state)
+{
+	const struct { const char *prefix; size_t first, end; } cases[] = {
+		{ "k", 0, ROWS }, { "k0", 0, ROWS }, { "k001", 100, 200 }, { "k0012", 120, 130 }, { "k00123", 123, 124 },
+		{ "k02", 2000, ROWS }, { "k00", 0, 1000 }, { "k09", 0, 0 }, { "k001234", 0, 0 }, { "l", 0, 0 }, { "", 0, ROWS }
+	};
+	const size_t wanted[] = { 0, 1, 10, 50, 101, 1001, 1000000 };
+
+	(void)state;
+	for (size_t n = 0; n <= 900; n += 180) {
+		put_rows(0, ROWS, 1, n);
+		for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++)
+			for (size_t w = 0; w < sizeof wanted / sizeof wanted[0]; w++) {
+				begin(str_c(cases[c].prefix));
+				scan.prefix = str_c(cases[c].prefix);
+				scan.wanted = wanted[w];
+				for (size_t row = cases[c].first; row < cases[c].end; row++)
+					expect_row(row, n);
+				expect_end();
+			}
+	}
+	delete_rows(0, ROWS, 1);
+}
+
+static void who_wants_the_rows_of_a_prefix_is_not_read_many_behind_them(void **state)
+{
+	(void)state;
+	put_rows(0, ROWS, 1, 200);
+	begin(STR_LIT("k0010"));
+	scan.prefix = STR_LIT("k0010");
+	scan.wanted = 1001;
+	for (size_t row = 100; row < 110; row++)
+		expect_row(row, 200);
+	expect_end();
+	assert_true(scan.size <= 16 * 1024 && scan.n_rows <= 70);
 	delete_rows(0, ROWS, 1);
 }
 
@@ -225,6 +264,8 @@ int main(void)
 		cmocka_unit_test(every_row_is_handed_out_once_whatever_is_wanted),
 		cmocka_unit_test(a_walk_begins_at_the_first_key_that_is_not_before),
 		cmocka_unit_test(who_wants_a_few_rows_is_not_read_many),
+		cmocka_unit_test(a_walk_ends_behind_the_rows_of_its_prefix),
+		cmocka_unit_test(who_wants_the_rows_of_a_prefix_is_not_read_many_behind_them),
 		cmocka_unit_test(large_rows_are_read_among_small_ones),
 		cmocka_unit_test(a_row_larger_than_any_chunk_is_said_to_be),
 		cmocka_unit_test(rows_that_come_and_go_between_chunks_are_seen_and_missed),
