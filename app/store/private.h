@@ -216,6 +216,10 @@ void logs_keep(struct store *store, bool keep);
 void space_measure(struct store *store);	/* keeps the ballast, when there is room */
 void ballast_release(struct store *store);
 
+/* checksum.c */
+/* __ham_func4 - Berkeley DB's checksum, by the name under which the library looks for it. */
+uint32_t __ham_func4(DB *db, const void *bytes, uint32_t n);
+
 /* helper threads: helper_sleep answers false when it is time to stop */
 bool helper_start(struct helper *helper, void *(*run)(void *), void *arg);
 void helper_stop(struct helper *helper);
