@@ -17,6 +17,16 @@ static void add_field(struct table *table, const char *name, const char *value)
 	table_add_c(table, (const char *const[]){ name, value });
 }
 
+/* How many of the pages that were wanted stood in the cache. */
+static const char *cache_text(struct ctl *ctl, json_object *store)
+{
+	int64_t hits = ctl_get_i64(store, "cache_hits"), all = hits + ctl_get_i64(store, "cache_misses");
+
+	if (all <= 0)
+		return "not used yet";
+	return ctl_text(ctl, "%.2f %% of %" PRId64 " pages were in it", 100.0 * (double)hits / (double)all, all);
+}
+
 static void print_server(struct ctl *ctl, json_object *status)
 {
 	int64_t uptime_s = ctl_get_i64(status, "uptime_s"), checkpoint_at, log_bytes, backup_at;
@@ -40,6 +50,7 @@ static void print_server(struct ctl *ctl, json_object *status)
 	add_field(&table, "checkpoint", checkpoint_at == 0 ? "none yet"
 		  : ctl_text(ctl, "%s ago, %s of log since", ctl_duration(ctl, clock_wall_s() - checkpoint_at),
 			     ctl_size(ctl, log_bytes)));
+	add_field(&table, "cache", cache_text(ctl, store));
 	backup_at = ctl_get_i64(store, "last_backup_at");
 	add_field(&table, "backup", backup_at == 0 ? "never" : ctl_text(ctl, "%s ago", ctl_duration(ctl, clock_wall_s() - backup_at)));
 	if (table.failed)

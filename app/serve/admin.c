@@ -212,6 +212,8 @@ static void put_store(struct admin *admin)
 	admin_put_i64(admin, object, "queued", (int64_t)status.queued);
 	admin_put_i64(admin, object, "last_checkpoint_at", status.last_checkpoint_at);
 	admin_put_i64(admin, object, "log_bytes_since_checkpoint", (int64_t)status.log_bytes_since_checkpoint);
+	admin_put_i64(admin, object, "cache_hits", (int64_t)status.cache_hits);
+	admin_put_i64(admin, object, "cache_misses", (int64_t)status.cache_misses);
 	admin_put_i64(admin, object, "last_backup_at", last_backup_at(admin->app->store));
 }
 

@@ -558,6 +558,7 @@ void store_close(struct store *store)
 void store_read_status(struct store *store, struct store_status *status)
 {
 	DB_LOG_STAT *log = NULL;
+	DB_MPOOL_STAT *cache = NULL;
 
 	*status = (struct store_status){
 		.free_bytes = atomic_load(&store->free_bytes),
@@ -567,5 +568,10 @@ void store_read_status(struct store *store, struct store_status *status)
 	};
 	if (store->env->log_stat(store->env, &log, 0) == 0)
 		status->log_bytes_since_checkpoint = (uint64_t)log->st_wc_mbytes << 20 | log->st_wc_bytes;
+	if (store->env->memp_stat(store->env, &cache, NULL, 0) == 0) {
+		status->cache_hits = (uint64_t)cache->st_cache_hit;
+		status->cache_misses = (uint64_t)cache->st_cache_miss;
+	}
 	free(log);
+	free(cache);
 }

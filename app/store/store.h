@@ -167,6 +167,7 @@ struct store_status {
 	bool full;			/* writes are refused for want of space */
 	int64_t last_checkpoint_at;	/* seconds since 1970 */
 	uint64_t queued;		/* writes waiting */
+	uint64_t cache_hits, cache_misses;	/* pages that were in the cache when they were wanted, or had to be read */
 };
 void store_read_status(struct store *store, struct store_status *status);
 

@@ -262,9 +262,11 @@ run 0 status
 says "projects    3"
 says "writes      accepted"
 says "requests answered"
+says "pages were in it"
 run 0 status --json
 says '"version":"'
 says '"batches":'
+jq -e '.store.cache_hits > 0 and .store.cache_misses > 0' <"$work/out" >/dev/null || fail "not how much of the cache is used"
 
 it "finds the socket in the configuration and in the environment"
 "$TMAKVCTL" -c "$work/tmakv.conf" status >/dev/null || fail "not by -c"
