@@ -34,7 +34,8 @@
 	M(BATCH_RETRIES,     "batch_retries",          "batches run again after a lock was lost") \
 	M(FLUSH_US,          "flush_us",               "microseconds spent in flushes") \
 	M(CHECKPOINTS,       "checkpoints",            "checkpoints taken") \
-	M(SWEPT,             "swept",                  "expired keys removed")
+	M(SWEPT,             "swept",                  "expired keys removed") \
+	M(REAPED,            "reaped",                 "rows of deleted projects removed")
 
 enum metric {
 #define METRIC_ENUM(id, name, help) METRIC_##id,

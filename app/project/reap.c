@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/metric.h"
 #include "project/private.h"
 
 enum {
@@ -30,6 +31,7 @@ struct str reap_key(uint32_t number, char out[REAP_KEY_SIZE])
 struct reap_slice {
 	enum store_table table;
 	char project[4];
+	size_t removed;
 	bool more;		/* it ended because it was full */
 };
 
@@ -43,7 +45,8 @@ static enum rc reap_apply(struct store_txn *txn, struct commit_op *op, void *arg
 
 	(void)op;
 	slice->more = false;
-	for (size_t removed = 0; removed < SLICE && bytes < SLICE_BYTES; removed++, bytes += n + n_value) {
+	slice->removed = 0;
+	for (; slice->removed < SLICE && bytes < SLICE_BYTES; slice->removed++, bytes += n + n_value) {
 		rc = store_txn_next(txn, slice->table, project, key, &n);
 		if (rc == RC_KEY_NOT_FOUND || (rc == RC_OK && !str_starts(str_make(key, n), project)))
 			return RC_OK;
@@ -99,7 +102,10 @@ static bool reap_project(struct registry *registry, const char number[4])
 		slice.table = tables[i];
 		do {
 			commit_op_init(&op, reap_apply, &slice, SLICE_COST, STR_LIT(""));
-			if (commit_run(registry->store, &op) != RC_OK || !reaper_sleep(registry, BREATH_MS))
+			if (commit_run(registry->store, &op) != RC_OK)
+				return false;
+			metric_add(metric_slot(), METRIC_REAPED, slice.removed);
+			if (!reaper_sleep(registry, BREATH_MS))
 				return false;
 		} while (slice.more);
 	}
