@@ -115,15 +115,16 @@ static enum rc check_session(const struct asking *asking, struct str token, stru
 	return RC_OK;
 }
 
-/* What is known was looked at letter by letter when it was new: TOKEN is the same, every byte of it. */
+/*
+ * What is known was looked at letter by letter when it was new: TOKEN is the same, every byte of it. It does not
+ * begin with INIT_DATA_MARK.
+ */
 static enum rc by_session(const struct asking *asking, struct str token, struct caller *caller)
 {
 	const struct project *project;
 	struct token_entry entry;
 	enum rc rc;
 
-	if (str_starts(token, STR_LIT(INIT_DATA_MARK)))
-		return RC_UNAUTHORIZED;
 	if (token_cache_get(asking->auth->tokens, token, &entry) &&
 	    entry.keys == keyring_generation(asking->auth->ring)) {
 		count(METRIC_TOKEN_HITS);
@@ -160,12 +161,13 @@ static enum rc by_bearer(const struct asking *asking, struct str text, struct ca
 	struct caller found;
 	enum rc rc;
 
-	if (!str_starts(text, STR_LIT(CREDENTIAL_PREFIX)))
-		rc = by_session(asking, text, &found);
-	else if (is_bearer_text(text))
-		rc = auth_caller_by_key(asking->registry, text, asking->now, &found);
-	else
+	if (str_starts(text, STR_LIT(CREDENTIAL_PREFIX)))
+		rc = is_bearer_text(text) ? auth_caller_by_key(asking->registry, text, asking->now, &found) :
+			RC_UNAUTHORIZED;
+	else if (str_starts(text, STR_LIT(INIT_DATA_MARK)))
 		rc = RC_UNAUTHORIZED;
+	else
+		rc = by_session(asking, text, &found);
 	if (rc != RC_OK)
 		return rc;
 	if (!names_own_project(asking, &found)) {
