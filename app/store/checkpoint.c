@@ -26,7 +26,8 @@
 enum {
 	TICK_MS = 250,
 	TICKS_PER_ROUND = 4,		/* a round a second */
-	DIRTY_PERCENT = 25		/* of the cache: more pages than that are not left to the next checkpoint */
+	DIRTY_PERCENT = 25,		/* of the cache: more pages than that are not left to the next checkpoint */
+	LOG_PER_PAGE = 64		/* bytes, at least, of each change of a page */
 };
 
 /* ---- threads that sleep and stop ---- */
@@ -190,6 +191,7 @@ static int checkpoint(struct store *store, uint32_t kbytes)
 	store->checkpoint_fails = false;
 	if (store->env->txn_stat(store->env, &stat, 0) == 0 && stat->st_time_ckp != before) {
 		atomic_store(&store->last_checkpoint_at, (int64_t)stat->st_time_ckp);
+		atomic_store(&store->trickle_at, 0);
 		metric_add(metric_slot(), METRIC_CHECKPOINTS, 1);
 		manifest_write(store);
 		/* Large values fill a log file in no time, so none is kept longer than it is needed. */
@@ -204,25 +206,39 @@ int checkpoint_now(struct store *store)
 	return checkpoint(store, 0);
 }
 
+/* Bytes of log since the last checkpoint. */
+static uint64_t log_since_checkpoint(const struct store *store)
+{
+	DB_LOG_STAT *stat = NULL;
+	uint64_t n = UINT64_MAX;
+
+	if (store->env->log_stat(store->env, &stat, 0) == 0)
+		n = ((uint64_t)stat->st_wc_mbytes << 20) + stat->st_wc_bytes;
+	free(stat);
+	return n;
+}
+
 /*
  * Whoever needs a page in the cache should find a clean one to take the place of, and no checkpoint should have to
  * write all of it. Below that a page is left alone: the keys that are written most share few, and each of those would be
  * written out again and again between two checkpoints.
+ *
+ * Counting them goes through the whole cache, so it waits until enough has been logged for there to be too many.
  */
 static void trickle(struct store *store)
 {
-	uint64_t version = atomic_load(&store->committing), most;
+	uint64_t log = log_since_checkpoint(store), most, dirty;
 	DB_MPOOL_STAT *stat = NULL;
 
-	/* Counting takes time with the size of the cache. */
-	if (version == store->trickled)
-		return;
-	store->trickled = version;
-	if (store->env->memp_stat(store->env, &stat, NULL, 0) != 0)
+	if (log < atomic_load(&store->trickle_at) || store->env->memp_stat(store->env, &stat, NULL, 0) != 0)
 		return;
 	most = ((uint64_t)stat->st_gbytes << 30 | stat->st_bytes) / PAGE_SIZE_BYTES * DIRTY_PERCENT / 100;
-	if (stat->st_page_dirty > most && stat->st_pages > most)
+	dirty = stat->st_page_dirty;
+	if (dirty > most && stat->st_pages > most) {
 		store->env->memp_trickle(store->env, (int)(100 - 100 * most / stat->st_pages), NULL);
+		dirty = most;
+	}
+	atomic_store(&store->trickle_at, dirty < most ? log + (most - dirty) * LOG_PER_PAGE : log);
 	free(stat);
 }
 

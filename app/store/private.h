@@ -93,7 +93,7 @@ struct store {
 	/* checkpoint.c */
 	struct helper checkpointer;
 	bool checkpoint_fails;		/* the last one did */
-	uint64_t trickled;		/* the last version when pages were looked at */
+	_Atomic uint64_t trickle_at;	/* bytes of log since the checkpoint with which pages are counted next */
 	uint64_t checkpoint_bytes;
 	int64_t checkpoint_s;
 	uint64_t ballast_bytes, reserve_bytes;
