@@ -433,6 +433,75 @@ static void versions_rise_over_a_restart(void **state)
 	assert_true(op.answer.version > before);
 }
 
+/* Whether NAME of STORE_KEYS is VALUE; NULL: whether there is no such row. */
+static bool keys_row_is(struct store *store, const char *name, const char *value)
+{
+	char buf[STORE_INLINE_MAX];
+	size_t n;
+	enum rc rc = store_get(store, STORE_KEYS, str_c(name), buf, sizeof buf, &n);
+
+	return rc == RC_OK ? value != NULL && str_eq(str_make(buf, n), str_c(value)) :
+			     rc == RC_KEY_NOT_FOUND && value == NULL;
+}
+
+/* One step of many in a transaction: put VALUE (NULL: delete), or nothing, and then read the row. */
+struct step {
+	const char *name, *value;
+	bool reads_only;
+	const char *then;		/* what stands there; NULL: nothing */
+};
+
+static enum rc steps_apply(struct store_txn *txn, struct commit_op *op, void *arg)
+{
+	char buf[STORE_INLINE_MAX];
+	size_t n;
+
+	(void)op;
+	for (const struct step *step = arg; step->name != NULL; step++) {
+		enum rc rc = RC_OK;
+
+		if (!step->reads_only && step->value != NULL)
+			rc = store_txn_put(txn, STORE_KEYS, str_c(step->name), str_c(step->value));
+		else if (!step->reads_only)
+			rc = store_txn_del(txn, STORE_KEYS, str_c(step->name));
+		assert_int_equal(rc, RC_OK);
+		rc = store_txn_get(txn, STORE_KEYS, str_c(step->name), buf, sizeof buf, &n);
+		assert_int_equal(rc, step->then == NULL ? RC_KEY_NOT_FOUND : RC_OK);
+		assert_true(rc != RC_OK || str_eq(str_make(buf, n), str_c(step->then)));
+	}
+	return RC_OK;
+}
+
+/* Each is found where the transaction left it, whatever it did to others in between. */
+static void a_transaction_sees_what_it_did(void **state)
+{
+	struct fixture *f = *state;
+	char large[901] = "", names[40][8];
+	struct step fill[41] = { 0 }, steps[] = {
+		{ "k20", "1", false, "1" }, { "k20", "2", false, "2" }, { "k21", NULL, true, large },
+		{ "k20", "3", false, "3" }, { "k20", NULL, false, NULL }, { "k20", NULL, false, NULL },
+		{ "k20", "4", false, "4" }, { "k21", NULL, false, NULL }, { "k20", NULL, true, "4" },
+		{ "k21", "5", false, "5" }, { "none", NULL, true, NULL }, { "k21", large, false, large },
+		{ "k20", large, false, large }, { "none", "6", false, "6" }, { "k22", NULL, false, NULL },
+		{ "k23", "7", false, "7" }, { NULL, NULL, false, NULL }
+	};
+	struct commit_op op;
+
+	memset(large, 'x', sizeof large - 1);
+	/* Large enough for a page to be split by the next: under the cursor. */
+	for (size_t i = 0; i < 40; i++) {
+		snprintf(names[i], sizeof names[i], "k%zu", i);
+		fill[i] = (struct step){ .name = names[i], .value = large, .then = large };
+	}
+	commit_op_init(&op, steps_apply, fill, 100, STR_LIT(""));
+	assert_int_equal(commit_run(f->store, &op), RC_OK);
+	commit_op_init(&op, steps_apply, steps, 100, STR_LIT(""));
+	assert_int_equal(commit_run(f->store, &op), RC_OK);
+	assert_true(keys_row_is(f->store, "k20", large) && keys_row_is(f->store, "k21", large));
+	assert_true(keys_row_is(f->store, "k22", NULL) && keys_row_is(f->store, "k23", "7"));
+	assert_true(keys_row_is(f->store, "k24", large) && keys_row_is(f->store, "none", "6"));
+}
+
 static enum rc usage_apply(struct store_txn *txn, struct commit_op *op, void *arg)
 {
 	enum rc rc = store_txn_put(txn, STORE_META, STR_LIT("u"), STR_LIT("1"));
@@ -515,6 +584,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_refused_request_is_not_remembered, start, stop),
 		cmocka_unit_test_setup_teardown(a_chain_is_waited_for_to_its_last_write, start, stop),
 		cmocka_unit_test_setup_teardown(versions_rise_over_a_restart, start, stop),
+		cmocka_unit_test_setup_teardown(a_transaction_sees_what_it_did, start, stop),
 		cmocka_unit_test_setup_teardown(usage_adds_up_and_goes_at_zero, start, stop),
 		cmocka_unit_test_setup_teardown(a_second_server_on_the_same_data_is_refused, start, stop),
 		cmocka_unit_test_setup_teardown(data_of_a_newer_format_is_refused, start, stop_closed),
