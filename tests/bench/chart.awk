@@ -13,7 +13,7 @@ BEGIN {
 	label["ours"] = "TMA KV"; label["redis"] = "webdis + redis"
 	label["sqlite"] = "Node.js + SQLite"; label["miniflare"] = "miniflare"
 	colour["ours"] = "#0b6bcb"; colour["redis"] = "#c2513f"; colour["sqlite"] = "#4c8a58"; colour["miniflare"] = "#b7791f"
-	WIDTH = 960; MARGIN = 32; GAP = 40; HEAD = 104; PANEL = 152; BAR = 20; STEP = 27; NAMES = 118; FOOT = 74
+	WIDTH = 960; MARGIN = 32; GAP = 40; HEAD = 104; PANEL = 152; BAR = 20; STEP = 27; NAMES = 118; FOOT = 84
 }
 
 $1 == "fact" { fact[$2] = $3 }
@@ -46,6 +46,16 @@ function thousands(n,   text, out) {
 		text = substr(text, 1, length(text) - 3)
 	}
 	return text out
+}
+
+# version - of one of the packages.
+function version(name,   all, n, i, word) {
+	n = split(fact["packages"], all, ", ")
+	for (i = 1; i <= n; i++) {
+		split(all[i], word, " ")
+		if (word[1] == name)
+			return word[2]
+	}
 }
 
 function escaped(text) {
@@ -119,12 +129,14 @@ END {
 	print "</style>"
 	printf "<rect x=\".5\" y=\".5\" width=\"%d\" height=\"%d\" rx=\"10\" fill=\"#ffffff\" stroke=\"#d9dee4\"/>\n", WIDTH - 1, height - 1
 	text_at(MARGIN, 42, "title", "Requests per second, all behind the same nginx")
-	text_at(MARGIN, 65, "sub", sprintf("Higher is better. %d connections; medians of %d rounds, the line goes from the lowest to the highest. Each panel has its own scale.", fact["connections"], fact["rounds"]))
+	text_at(MARGIN, 65, "sub", sprintf("Higher is better. %d connections; %s, the line goes from the lowest to the highest. Each panel has its own scale.", fact["connections"], (fact["rounds"] == 1 ? "one round" : "medians of " fact["rounds"] " rounds")))
 	text_at(MARGIN, 83, "sub", "Grey: the share of TMA KV's. " (n_syncs > 0 && in_time == n_syncs ? "Every PUT is on disk before it is answered, by all of them. " : "") \
 		"redis checks no sign-in.")
 	for (i = 1; i <= n_panels; i++)
 		panel(panels[i], MARGIN + ((i - 1) % 2) * ((WIDTH - 2 * MARGIN + GAP) / 2), HEAD + int((i - 1) / 2) * PANEL)
-	text_at(MARGIN, height - 40, "small", sprintf("%s, %s, %s, %s. Clients, nginx and back ends share its cores.", fact["machine"], fact["memory"], fact["system"], fact["kernel"]))
-	text_at(MARGIN, height - 22, "small", sprintf("%s. nginx %s, redis %s (appendfsync always), webdis %s%s. Repeat: tests/bench/run", fact["date"], fact["nginx"], fact["redis"], fact["webdis"], fact["packages"]))
+	text_at(MARGIN, height - 58, "small", sprintf("%s, %s, %s, %s. Clients, nginx and back ends share its cores.", fact["machine"], fact["memory"], fact["system"], fact["kernel"]))
+	text_at(MARGIN, height - 40, "small", sprintf("nginx %s, redis %s (appendfsync always), webdis %s, Node.js %s with hono %s and better-sqlite3 %s, miniflare %s", \
+		fact["nginx"], fact["redis"], fact["webdis"], version("Node.js"), version("hono"), version("better-sqlite3"), version("miniflare")))
+	text_at(MARGIN, height - 22, "small", sprintf("Measured on %s by tests/bench/run: tests/bench/results/RESULTS.md has all of it, with the figures behind each bar.", fact["date"]))
 	print "</svg>"
 }

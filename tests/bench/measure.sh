@@ -276,7 +276,7 @@ note_facts() {
 	note fact commit "$(cd "$top_srcdir" && git log -1 --format=%h 2>/dev/null)"
 	note fact nginx "$(nginx -v 2>&1 | sed 's/.*nginx.//')"
 	note fact redis "$(redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/')"
-	note fact webdis "$(dpkg-query -W -f '${Version}' webdis 2>/dev/null)"
+	note fact webdis "$(dpkg-query -W -f '${Version}' webdis 2>/dev/null | sed 's,[+-].*,,')"
 	note fact packages ", Node.js $("$peer_node" --version | tr -d v), $(jq -r '.dependencies | to_entries | map(.key + " " + .value) | join(", ")' \
 		"$top_srcdir/tests/bench/peers/package.json")"
 	note fact compiler "$(gcc --version | head -1)"
@@ -285,5 +285,5 @@ note_facts() {
 	note fact seconds "$seconds"
 	note fact connections "$connections"
 	note fact took "$1"
-	note fact load_average "$(cut -d' ' -f1-3 /proc/loadavg)"
+	note fact load_before "$load_before"
 }

@@ -2,7 +2,7 @@
 # measure.sh describes the lines that come in.
 BEGIN {
 	FS = "\t"
-	RATE = 5; P50 = 6; P99 = 7; FAIR = 14; BACK = 15
+	RATE = 5; P50 = 6; P99 = 7; FAIR = 14; BACK = 15; CPU = 16
 	split("null file ours one slow small redis sqlite miniflare", backs, " ")
 	title["null"] = "null responder"; title["file"] = "nginx, a file"; title["ours"] = "TMA KV"
 	title["slow"] = "TMA KV, other settings"; title["one"] = "TMA KV, one nginx worker"; title["redis"] = "webdis + redis"
@@ -43,6 +43,8 @@ function take_load(   c, pair) {
 	for (c = 14; c <= NF; c++) {
 		split($c, pair, "=")
 		add($3, $4, "us " pair[1], pair[2])
+		if (pair[1] != "load")
+			all[count[$3, $4, RATE]] += pair[2]
 		if (pair[1] != "nginx" && pair[1] != "load")
 			behind[count[$3, $4, RATE]] += pair[2]
 		if (!(($3, $4, pair[1]) in cpu_known)) {
@@ -51,7 +53,9 @@ function take_load(   c, pair) {
 		}
 	}
 	add($3, $4, BACK, behind[count[$3, $4, RATE]])
+	add($3, $4, CPU, all[count[$3, $4, RATE]])
 	delete behind
+	delete all
 }
 
 function known(load, back) {
@@ -83,7 +87,7 @@ function ratio(load, back, other_load, other, column,   i, n) {
 
 function verdict(text, got, unit, sign, goal, format,   reached, by) {
 	reached = sign == "at least" ? got >= goal : got <= goal
-	by = goal == 0 ? "" : sprintf(" by %.0f %%", 100 * (got > goal ? got / goal - 1 : 1 - got / goal))
+	by = goal == 0 ? "" : sprintf(", %.0f %% %s", 100 * (got > goal ? got / goal - 1 : 1 - got / goal), (got > goal ? "more" : "less"))
 	printf "| %s | " format "%s | " format " to " format " | %s " format "%s | %s%s |\n", text, got, unit, low, high, sign, goal, unit, \
 		(reached ? "reached" : "**missed**"), by
 	n_reached += reached
@@ -115,7 +119,7 @@ function most_cpu(text, load, goal,   r) {
 
 function figures(   r) {
 	print "\n## The figures of the design\n"
-	print "Ratios are taken within a round; the median of the rounds counts. By how much a goal is reached or missed is said in percent of the goal.\n"
+	print "Ratios are taken within a round; the median of the rounds counts. The last column says how much more or less than the goal it is.\n"
 	print "| what | median | lowest to highest | goal | |"
 	print "|---|--:|:-:|--:|---|"
 	least("GET of 200 B, token known / null responder", "get", "ours", "get", "null", 0.95)
@@ -156,6 +160,30 @@ function figures(   r) {
 		printf "\nA new token each time: %.2f %% of %d were remembered from their last turn.\n", 100 * hits / tokens, tokens
 }
 
+function more(text, load, back, other_load, other, column,   r) {
+	if (count[load, back, column] == 0 || count[other_load, other, column] == 0)
+		return
+	r = ratio(load, back, other_load, other, column)
+	printf "| %s | %.2f | %.2f to %.2f |\n", text, r, low, high
+}
+
+function more_ratios() {
+	print "\n## More ratios\n"
+	print "| what | median | lowest to highest |"
+	print "|---|--:|:-:|"
+	more("list of 100 keys / webdis + redis (a list made beforehand)", "list", "ours", "list", "redis", RATE)
+	more("GET of 128 KB / webdis + redis", "get_large", "ours", "get_large", "redis", RATE)
+	more("GET, REST door / SDK door", "rest_get", "ours", "get", "ours", RATE)
+	more("list of 100 keys, REST door / SDK door", "rest_list", "ours", "list", "ours", RATE)
+	more("GET of 128 KB, REST door / file", "rest_large", "ours", "get_large", "file", RATE)
+	more("CPU of a GET, nginx and back end / webdis + redis", "get", "ours", "get", "redis", CPU)
+	more("CPU of a PUT, nginx and back end / webdis + redis", "put", "ours", "put", "redis", CPU)
+	more("CPU of a list of 100 keys, nginx and back end / of a GET", "list", "ours", "get", "ours", CPU)
+	more("bulk put of 10,000 pairs / `redis-cli --pipe`", "bulk", "ours", "bulk", "redis", RATE)
+	more("p99 of GETs beside bulk puts of 2 MB / alone (at most 3)", "paced", "beside_small", "paced", "alone", P99)
+	more("p99 of GETs beside bulk puts of 99 MB / alone (at most 3)", "paced", "beside_large", "paced", "alone", P99)
+}
+
 # --- beside the others ---
 
 function thousands(n,   text, out) {
@@ -169,7 +197,7 @@ function thousands(n,   text, out) {
 
 function against(load, other) {
 	return known(load, "ours") && known(load, other) ? \
-		sprintf("%s (%.*f x)", thousands(median(load, other, RATE)), 1, ratio(load, "ours", load, other, RATE)) : "-"
+		sprintf("%s (%.1f×)", thousands(median(load, other, RATE)), ratio(load, "ours", load, other, RATE)) : "-"
 }
 
 function beside(   i, load) {
@@ -259,9 +287,9 @@ function bulk(   r) {
 function head(   spent) {
 	print "# What a request costs\n"
 	print "![Requests a second of TMA KV and of what people would use instead](throughput.svg)\n"
-	printf "Measured on %s by `%s`: %d rounds of %d s, %d connections unless said otherwise, %d minutes in all.", \
-		fact["date"], fact["command"], fact["rounds"], fact["seconds"], fact["connections"], (fact["took"] + 30) / 60
-	printf " %d requests went wrong.\n\n", errors
+	printf "Measured on %s by `%s`: %s of %d s, %d connections unless said otherwise, %d minutes in all.", \
+		fact["date"], fact["command"], fact["rounds"] (fact["rounds"] == 1 ? " round" : " rounds"), fact["seconds"], fact["connections"], (fact["took"] + 30) / 60
+	printf " %d requests went wrong. Load average before: %s.\n\n", errors, fact["load_before"]
 	printf "- Machine: %s, %s, %s, %s; a synced write of 4 KB takes %s µs. Clients, nginx and back ends share its cores.\n", \
 		fact["machine"], fact["memory"], fact["system"], fact["kernel"], fact["sync_us"]
 	printf "- TMA KV %s, gcc -O2; nginx %s, redis %s, webdis %s%s.\n", fact["commit"], fact["nginx"], fact["redis"], fact["webdis"], fact["packages"]
@@ -272,6 +300,7 @@ END {
 	head()
 	figures()
 	beside()
+	more_ratios()
 	every()
 	durable()
 	used()
