@@ -45,6 +45,7 @@ node  npm        npm
 bench wrk        wrk
 bench redis-server redis-server
 bench webdis     webdis
+bench strace     strace
 '
 
 # Commands of the above that are services as well, of the same name.

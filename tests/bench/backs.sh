@@ -149,7 +149,8 @@ stop_ours() {
 	[ -z "$slow_pid" ] || stop_pid "$slow_pid" TERM
 }
 
-# know_peers - what peers.sh has started: where each of them answers, and what is behind its nginx.
+# know_peers - what peers.sh has started: where each of them answers, and what is behind its nginx. All get the same
+# headers, whether they look at them or not.
 know_peers() {
 	local name pid
 	for name in file redis sqlite miniflare; do
@@ -164,7 +165,6 @@ know_peers() {
 			END { for (name in pids) printf "%s:%s ", name, pids[name] }')
 		fill_random $name
 	done
-	unset "headers_of[redis]" "headers_of[file]"	# they ask nobody who he is
 }
 
 # process_name PID - of its program; Node.js gives itself another.

@@ -122,6 +122,12 @@ pss_kib() {
 # --- is it on disk before the answer? ---
 
 strace_pid=''
+# An ordinary user may be forbidden to attach (kernel.yama.ptrace_scope): then it ends at once.
+strace_began() {
+	has_ended "$strace_pid" && return 2
+	grep -q attached "$work/strace.err"
+}
+
 # count_syncs BACK - one connection puts some values, one after the other: how many syncs were there?
 count_syncs() {
 	local process n=50 asked=0 syncs pid
@@ -136,7 +142,11 @@ count_syncs() {
 	# shellcheck disable=SC2068 # "PID -p PID" is words
 	strace -f -o "$work/strace.out" -e trace=fsync,fdatasync,msync,sync_file_range ${traced[@]} 2>"$work/strace.err" &
 	strace_pid=$!
-	until_true grep -q attached "$work/strace.err" || broken "strace: $(cat "$work/strace.err")"
+	if ! until_true strace_began; then
+		say "syncs of $1 are not counted: $(cat "$work/strace.err")"
+		strace_pid=''
+		return
+	fi
 	# shellcheck disable=SC2046
 	set -- "$1" $(http_load -c 1 -n $n -f 9000000 -H "${headers_of[$1]:-/dev/null}" "${request[@]}" "${address_of[$1]}")
 	asked=$2

@@ -241,9 +241,11 @@ function every(   i, k) {
 # --- durability, memory, bulk ---
 
 function durable(   i) {
-	if (n_syncs == 0)
-		return
 	print "\n## On disk before the answer\n"
+	if (n_syncs == 0) {
+		print "Not counted in this run."
+		return
+	}
 	print "fsync and fdatasync calls for each of 50 PUTs, one after the other on one connection, counted by strace: at least one each, or an answer came before its value was on disk."
 	print "Where many connections write at once, TMA KV and redis serve several PUTs with one sync.\n"
 	print "| | syncs a PUT |"
