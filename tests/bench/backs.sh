@@ -6,9 +6,9 @@ declare -A address_of	# 127.0.0.1:PORT of its nginx
 declare -A front_of	# that nginx's master process
 declare -A processes_of	# NAME:PID of what is behind it, more than one with spaces; PID,PID: taken together
 declare -A headers_of	# a file of header lines: who asks
-declare -A base_of	# stands before /sdk/v1/kv, where a back speaks like our SDK door
 
-null_pid='' slow_pid='' main_work='' main_pid=''
+null_pid=''
+place_pid='' main_work='' main_pid=''	# with_place
 fronts=''
 
 # start_front_at FOLDER ADDRESS SOCKET - sets bench_front: an nginx as shipped, with a folder of its own.
@@ -36,14 +36,15 @@ front_serves() {
 
 # with_place PLACE COMMAND... - lib.sh's functions work on the server in that folder: $work/PLACE.
 with_place() {
-	local place=$1
+	local place=$1 rc=0
 	shift
 	main_work=$work main_pid=$tmakvd_pid
 	[ -d "$work/$place" ] || mkdir -m 711 "$work/$place"
-	work=$work/$place tmakvd_pid=$slow_pid
-	"$@"
-	slow_pid=$tmakvd_pid
+	work=$work/$place tmakvd_pid=$place_pid
+	"$@" || rc=$?
+	place_pid=$tmakvd_pid
 	work=$main_work tmakvd_pid=$main_pid main_work=''
+	return $rc
 }
 
 # sign_in BACK NAME - a project of this name, a user and an API key. Sets USER_TOKEN, account and PROJECT_ID.
@@ -126,7 +127,7 @@ fill_ours() {
 
 # put_at BACK KEY FILE
 put_at() {
-	curl -sf -o /dev/null -X PUT "http://${address_of[$1]}${base_of[$1]:-}/sdk/v1/kv/$2" -H "@${headers_of[$1]}" \
+	curl -sf -o /dev/null -X PUT "http://${address_of[$1]}/sdk/v1/kv/$2" -H "@${headers_of[$1]}" \
 		--data-binary "@$3" || broken "$1: cannot write"
 }
 
@@ -146,7 +147,7 @@ stop_ours() {
 	for pid in $fronts $null_pid; do
 		stop_pid "$pid" TERM
 	done
-	[ -z "$slow_pid" ] || stop_pid "$slow_pid" TERM
+	[ -z "$place_pid" ] || stop_pid "$place_pid" TERM
 }
 
 # know_peers - what peers.sh has started: where each of them answers, and what is behind its nginx. All get the same
@@ -180,7 +181,7 @@ process_name() {
 random_keys=2000
 # request_of BACK LOAD - sets request: the arguments of http_load.
 request_of() {
-	local read=${base_of[$1]:-}/sdk/v1/kv/ write=${base_of[$1]:-}/sdk/v1/kv/ list="${base_of[$1]:-}/sdk/v1/kv?prefix=list:" text='' good='"success":true'
+	local read=/sdk/v1/kv/ write=/sdk/v1/kv/ list="/sdk/v1/kv?prefix=list:" text='' good='"success":true'
 	case $1 in
 	redis) read=/redis/GET/ write=/redis/SET/ list=/redis/LRANGE/list/0/-1 text=.txt good='[true,"OK"]' ;;
 	esac
