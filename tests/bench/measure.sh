@@ -255,7 +255,6 @@ paced_rounds() {
 memory_of_small() {
 	local load
 	with_place slow stop_server || broken "tmakvd did not end well"
-	place_pid=''
 	with_place small start_server write_limit=0 cache_size=1M
 	address_of[small]=127.0.0.1:$1 processes_of[small]=tmakvd:$(with_place small server_pid)
 	start_front_at "$work/mf" "127.0.0.1:$1" "$work/small/s"
