@@ -95,8 +95,7 @@ start_ours() {
 remembered_tokens=512
 start_slow() {
 	local main_project=$PROJECT_ID main_key=$API_KEY main_token=$USER_TOKEN main_bot=$BOT_TOKEN main_name=$PROJECT
-	cc -shared -fPIC -D_GNU_SOURCE -I"$top_builddir" -o "$work/slow_sync.so" "$top_srcdir/tests/bench/slow_sync.c" -ldl || broken "no slow disk"
-	WRAP="env SLOW_SYNC_MS=2 LD_PRELOAD=$work/slow_sync.so" with_place slow start_server write_limit=0 token_cache=$remembered_tokens
+	WRAP="env SLOW_SYNC_MS=2 LD_PRELOAD=$top_builddir/tests/bench/slow_sync.so" with_place slow start_server write_limit=0 token_cache=$remembered_tokens
 	address_of[slow]=127.0.0.1:$1
 	start_front_at "$work/sf" "127.0.0.1:$1" "$work/slow/s"
 	front_of[slow]=$bench_front
