@@ -43,6 +43,7 @@ test  ps         procps
 test  strace     strace
 node  npm        npm
 bench wrk        wrk
+bench valgrind   valgrind
 bench redis-server redis-server
 bench webdis     webdis
 bench strace     strace
