@@ -30,11 +30,11 @@ const length = (n) => (n < 128 ? [n] : [0x80, 0, n >> 8, n & 255]);
 const pair = ([name, value]) =>
   Buffer.from([...length(name.length), ...length(value.length), ...Buffer.from(name + value)]);
 
-/** A whole request that writes KEY. Its credentials are good: if it is ever read as a request, it is obeyed. */
-const forged = (key) => Buffer.concat([
+/** A whole request with a body, that writes KEY or asks for it. Its credentials are good: if it is read, it is obeyed. */
+const forged = (key, method = 'PUT') => Buffer.concat([
   record(BEGIN, Buffer.from([0, 1, 1, 0, 0, 0, 0, 0])),
   record(PARAMS, Buffer.concat(Object.entries({
-    REQUEST_METHOD: 'PUT',
+    REQUEST_METHOD: method,
     REQUEST_URI: `/sdk/v1/kv/${key}`,
     CONTENT_LENGTH: '8',
     HTTP_AUTHORIZATION: `Bearer ${kv.apiKey}`,
@@ -116,7 +116,7 @@ test('a front server that says more than one request is told nothing, and neithe
   for (const key of ['first', 'second']) assert.equal((await kv.ask('GET', `/kv/${key}`)).status, 404);
 });
 
+// A read: a write that waits for the disk would be done and not answered, its peer having given up.
 test('one that sends no more behind its request is answered, and the connection closed', async () => {
-  assert.match(await say(forged('half'), true), /Status: 200 /);
-  assert.equal((await kv.ask('GET', '/kv/half')).data, '"forged"');
+  assert.match(await say(forged('mine', 'GET'), true), /Status: 200 .*"here"/s);
 });
