@@ -252,7 +252,7 @@ function other_tables(   i, n) {
 	print ""
 }
 
-# Memory beside a fresh server's is the cache, which Berkeley DB makes a quarter larger than it is told to.
+# What more keys may take of memory is the cache, which Berkeley DB makes a quarter larger than it is told to.
 function judge(   first, end, depth) {
 	first = size[1]; end = size[n_sizes]
 	depth = fact(end, "instr_pages_hot") / fact(first, "instr_pages_hot")
@@ -264,7 +264,7 @@ function judge(   first, end, depth) {
 	verdict("instructions of a GET", fact(end, "instr_hot") / fact(first, "instr_hot"), depth, 1)
 	verdict("instructions of a list of the last 100", fact(end, "instr_list_last") / fact(first, "instr_list_last"), depth, 1)
 	verdict("memory at the start", fact(end, "pss_start") / fact(first, "pss_start"), 1.1, 1)
-	verdict("memory under load, without that at the start / the cache", (fact(end, "pss") - fact(first, "pss_start")) / 1024 / (1.25 * cache_mb), 1.1, 1)
+	verdict("memory under load, more than with fewest / the cache", (fact(end, "pss") - fact(first, "pss")) / 1024 / (1.25 * cache_mb), 1.1, 1)
 	if (!quick)
 		judge_times(first, end)
 	printf "\nInstructions are callgrind's and memory is the kernel's: these lines are judged, times only shown. %d answers were errors.\n", errors
