@@ -96,6 +96,7 @@ remembered_tokens=512
 start_slow() {
 	local main_project=$PROJECT_ID main_key=$API_KEY main_token=$USER_TOKEN main_bot=$BOT_TOKEN main_name=$PROJECT
 	WRAP="env SLOW_SYNC_MS=2 LD_PRELOAD=$top_builddir/tests/bench/slow_sync.so" with_place slow start_server write_limit=0 token_cache=$remembered_tokens
+	grep -q slow_sync "/proc/$(with_place slow server_pid)/maps" || broken "the slow disk is as fast as any"
 	address_of[slow]=127.0.0.1:$1
 	start_front_at "$work/sf" "127.0.0.1:$1" "$work/slow/s"
 	front_of[slow]=$bench_front
