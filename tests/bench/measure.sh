@@ -286,7 +286,7 @@ note_facts() {
 	note fact nginx "$(nginx -v 2>&1 | sed 's/.*nginx.//')"
 	note fact redis "$(redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/')"
 	note fact webdis "$(dpkg-query -W -f '${Version}' webdis 2>/dev/null | sed 's,[+-].*,,')"
-	note fact packages ", Node.js $("$peer_node" --version | tr -d v), $(jq -r '.dependencies | to_entries | map(.key + " " + .value) | join(", ")' \
+	[ -z "${peer_node:-}" ] || note fact packages ", Node.js $("$peer_node" --version | tr -d v), $(jq -r '.dependencies | to_entries | map(.key + " " + .value) | join(", ")' \
 		"$top_srcdir/tests/bench/peers/package.json")"
 	note fact compiler "$(gcc --version | head -1)"
 	note fact command "$command"
