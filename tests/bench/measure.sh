@@ -3,7 +3,8 @@
 #
 # Lines begin with their kind, then, behind tabs:
 #     load    round load back requests/s p50_us p99_us errors 5xx broken least most bytes us-per-request...
-#     memory  back process KiB when
+#     memory  back process KiB
+#     grown   round KiB KiB: ours with the smallest cache, empty and after all loads
 #     tokens  round known new: how those of get_new were met
 #     syncs   back requests syncs
 #     bulk    round name pairs/s
@@ -103,11 +104,11 @@ per_request() {
 
 # --- memory ---
 
-# note_memory BACK WHEN - the proportional set size of each process behind a back.
+# note_memory BACK - the proportional set size of each process behind a back.
 note_memory() {
 	local process
 	for process in ${processes_of[$1]:-}; do
-		note memory "$1" "${process%%:*}" "$(pss_kib "${process#*:}")" "$2"
+		note memory "$1" "${process%%:*}" "$(pss_kib "${process#*:}")"
 	done
 }
 
@@ -250,24 +251,24 @@ paced_rounds() {
 
 # --- memory beside the cache ---
 
-# memory_of_small PORT - a tmakvd with the smallest cache there is (1 MiB; Berkeley DB takes a quarter more), so that
+# memory_of_small ROUND PORT - a tmakvd with the smallest cache there is (1 MiB; Berkeley DB takes a quarter more), so that
 # what it has grown by after all kinds of load is not the cache: before, with nothing in it, and after.
 memory_of_small() {
-	local load
-	with_place slow stop_server || broken "tmakvd did not end well"
-	with_place small start_server write_limit=0 cache_size=1M
-	address_of[small]=127.0.0.1:$1 processes_of[small]=tmakvd:$(with_place small server_pid)
-	start_front_at "$work/mf" "127.0.0.1:$1" "$work/small/s"
+	local load empty place=small$1
+	[ -z "$place_pid" ] || with_place slow stop_server || broken "tmakvd did not end well"
+	with_place "$place" start_server write_limit=0 cache_size=1M
+	address_of[small]=127.0.0.1:$2 processes_of[small]=tmakvd:$(with_place "$place" server_pid)
+	start_front_at "$work/mf$1" "127.0.0.1:$2" "$work/$place/s"
 	front_of[small]=$bench_front
-	until_true front_serves "127.0.0.1:$1" /.well-known/jwks.json || broken "nginx does not answer"
-	note_memory small empty
-	with_place small sign_in small bench
+	until_true front_serves "127.0.0.1:$2" /.well-known/jwks.json || broken "nginx does not answer"
+	empty=$(pss_kib "${processes_of[small]#*:}")
+	with_place "$place" sign_in small bench
 	fill_ours small
 	fill_random small
 	for load in get list put put_hot put_random mix get_large put_large thousand; do
 		seconds=1 measure 0 $load small
 	done
-	note_memory small end
+	note grown "$1" "$empty" "$(pss_kib "${processes_of[small]#*:}")"
 }
 
 # --- what stands in the report's head ---

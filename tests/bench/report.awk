@@ -22,7 +22,8 @@ BEGIN {
 $1 == "fact" { fact[$2] = $3 }
 $1 == "load" && $2 > 0 { take_load() }
 $1 == "load" { errors += $8 + $10 }
-$1 == "memory" { memory[$2, $3, $5] += $4; if (!(($2, $3) in memory_known)) { memory_known[$2, $3]; memory_order[++n_memory] = $2 SUBSEP $3 } }
+$1 == "memory" { memory[$2, $3] = $4; memory_order[++n_memory] = $2 SUBSEP $3 }
+$1 == "grown" { add($1, "empty", RATE, $3 / 1024); add($1, "end", RATE, $4 / 1024); add($1, "by", RATE, ($4 - $3) / 1024) }
 $1 == "syncs" { syncs[$2] = $4 / $3; syncs_order[++n_syncs] = $2 }
 $1 == "tokens" { hits += $3; tokens += $3 + $4 }
 $1 == "bulk" { add($1, $3, RATE, $4) }
@@ -140,8 +141,8 @@ function figures(   r) {
 		unknown("least / most served of 64 connections")
 	most_cpu("CPU of the back end for a GET", "get", 8)
 	most_cpu("CPU of the back end for a PUT", "put", 22)
-	if (("small", "tmakvd", "end") in memory) {
-		r = low = high = (memory["small", "tmakvd", "end"] - memory["small", "tmakvd", "empty"]) / 1024
+	if (known("grown", "by")) {
+		r = median("grown", "by", RATE)
 		verdict("memory beside the database cache, over the empty environment", r, " MB", "at most", 10, "%.1f")
 	} else
 		unknown("memory beside the database cache, over the empty environment")
@@ -259,17 +260,16 @@ function used(   i, part, text) {
 		return
 	print "\n## Memory\n"
 	print "Proportional set size after the loads. TMA KV's has its database cache in it (64 MB, and a quarter more that Berkeley DB adds, once it is full)."
-	if (("small", "tmakvd", "end") in memory) {
-		printf "With the smallest cache, 1 MB, it takes %.1f MB when it is empty, and %.1f MB after all kinds of load: what it needs beside the cache grows by no more than the difference.\n", \
-			memory["small", "tmakvd", "empty"] / 1024, memory["small", "tmakvd", "end"] / 1024
+	if (known("grown", "by")) {
+		printf "With the smallest cache, 1 MB, it takes %.1f MB when it is empty, and %.1f MB after all kinds of load: the medians of three. What it needs beside the cache grows by no more than the difference.\n", \
+			median("grown", "empty", RATE), median("grown", "end", RATE)
 		print "Each token that is remembered takes up to 1 KB more, bounded by `token_cache`."
 	}
 	print "\n| | process | MB |"
 	print "|---|---|--:|"
 	for (i = 1; i <= n_memory; i++) {
 		split(memory_order[i], part, SUBSEP)
-		if (part[1] != "small")
-			printf "| %s | %s | %.1f |\n", title[part[1]], part[2], memory[part[1], part[2], "end"] / 1024
+		printf "| %s | %s | %.1f |\n", title[part[1]], part[2], memory[part[1], part[2]] / 1024
 	}
 }
 
