@@ -7,7 +7,8 @@
 # unix:/path) and SOCKET (tmakvd's) into the copies, and becomes nginx in the foreground:
 # the process that was started here is its master. TERM stops it at once, QUIT politely.
 # BINDING is LISTEN for the binding door (default: unix:DIR/binding.sock).
-# The demo and all tests begin with it, so what they try is what is shipped.
+# The demo and all tests begin with it, so what they try is what is shipped; but for one thing, with
+# TMAKV_LOG_AT_ONCE=yes: each line of the access log is written as soon as it is known.
 set -eu
 
 [ $# -eq 3 ] || [ $# -eq 4 ] || { echo "usage: front.sh DIR LISTEN SOCKET [BINDING]" >&2; exit 64; }
@@ -22,11 +23,14 @@ esac
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 command -v nginx >/dev/null || { echo "front.sh: nginx is not installed. On Debian: apt-get install nginx-light" >&2; exit 69; }
 
+at_once=''
+[ "${TMAKV_LOG_AT_ONCE:-}" != yes ] || at_once='s| buffer=64k flush=1s;|;|'
+
 umask 022	# www-data has to get through
 mkdir -p "$dir/log" "$dir/run" "$dir/tmp" "$dir/nginx"
 for file in "$source"/*.conf; do
 	sed -e "s|unix:/run/tmakv/tmakv\\.sock|unix:$socket|" -e "s|listen 127\\.0\\.0\\.1:8480|listen $listen|" \
-		-e "s|listen 127\\.0\\.0\\.1:8482|listen $binding|" "$file" >"$dir/nginx/${file##*/}"
+		-e "s|listen 127\\.0\\.0\\.1:8482|listen $binding|" -e "$at_once" "$file" >"$dir/nginx/${file##*/}"
 done
 rm -f "$dir/binding.sock"	# nginx does not take over what one that was killed has left
 

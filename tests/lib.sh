@@ -203,7 +203,7 @@ server_pid() {
 
 start_front() {
 	make_work
-	"$top_srcdir/conf/front.sh" "$work/front" "unix:$work/f" "$work/s" >"$work/nginx.log" 2>&1 &
+	TMAKV_LOG_AT_ONCE=yes "$top_srcdir/conf/front.sh" "$work/front" "unix:$work/f" "$work/s" >"$work/nginx.log" 2>&1 &
 	front_pid=$!
 	until_true front_answers || broken "nginx does not answer"
 }

@@ -243,7 +243,8 @@ class Server {
     const port = await freePort();
     const binding = join(this.dir, name, 'binding.sock');
     const log = join(this.dir, `${name === 'front' ? 'nginx' : name}.log`);
-    const child = run(script, [join(this.dir, name), `127.0.0.1:${port}`, join(this.dir, 's')], log);
+    const child = run(script, [join(this.dir, name), `127.0.0.1:${port}`, join(this.dir, 's')], log,
+      { TMAKV_LOG_AT_ONCE: 'yes' });
     Object.assign(child, { port, binding, url: `http://127.0.0.1:${port}`, end: () => end(child, 'SIGTERM') });
     this.fronts.push(child);
     await until('nginx answers', () => {
