@@ -3,7 +3,8 @@
  *
  * libfcgi would copy everything through 8 KB buffers with a write() for each. Here the records
  * are only framed: headers of 8 bytes between pieces of the body where they lie, one sendmsg() for
- * all of it; and a small reply is copied into one piece, which costs less than to tell the kernel of six. What libfcgi would have written behind (the end of the stream, END_REQUEST) is in it, so
+ * all of it; and a small reply is copied into one piece, which costs less than to tell the kernel of six.
+ * What libfcgi would have written behind (the end of the stream, END_REQUEST) is in it, so
  * the request is afterwards released with FCGX_Free() and libfcgi writes nothing.
  *
  * The thread that runs the request.

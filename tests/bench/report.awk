@@ -157,6 +157,10 @@ function figures(   r) {
 		printf "\nLeast and most served: behind an nginx with one worker process, for with several it is nginx that spreads clients unevenly over its workers. "
 		printf "As shipped, a worker a core: %.2f for TMA KV, %.2f for the null responder.\n", median("fair", "ours", FAIR), median("fair", "null", FAIR)
 	}
+	if (known("get", "null")) {
+		printf "\nProcessor time is of this machine, in this hour: the null responder, our event loop with nothing behind it, takes %.1f µs of it for a request. ", median("get", "null", BACK)
+		print "It took 8 where the goals were set."
+	}
 	if (tokens > 0)
 		printf "\nA new token each time: %.2f %% of %d were remembered from their last turn.\n", 100 * hits / tokens, tokens
 }
@@ -177,6 +181,8 @@ function more_ratios() {
 	more("GET, REST door / SDK door", "rest_get", "ours", "get", "ours", RATE)
 	more("list of 100 keys, REST door / SDK door", "rest_list", "ours", "list", "ours", RATE)
 	more("GET of 128 KB, REST door / file", "rest_large", "ours", "get_large", "file", RATE)
+	more("CPU of the back end for a GET / null responder", "get", "ours", "get", "null", BACK)
+	more("CPU of the back end for a PUT / null responder", "put", "ours", "get", "null", BACK)
 	more("CPU of a GET, nginx and back end / webdis + redis", "get", "ours", "get", "redis", CPU)
 	more("CPU of a PUT, nginx and back end / webdis + redis", "put", "ours", "put", "redis", CPU)
 	more("CPU of a list of 100 keys, nginx and back end / of a GET", "list", "ours", "get", "ours", CPU)
