@@ -21,14 +21,10 @@ $1 == "syncs" { n_syncs++; in_time += $4 >= $3 }
 $1 == "load" && $2 > 0 { value[$3, $4, ++count[$3, $4]] = $5 }
 
 # The middle one; low and high are set as well.
-function median(load, back,   i, k, n, a, t) {
-	n = count[load, back]
-	for (i = 1; i <= n; i++)
+function median(load, back,   i, a) {
+	for (i = 1; i <= count[load, back]; i++)
 		a[i] = value[load, back, i]
-	for (i = 2; i <= n; i++)
-		for (k = i; k > 1 && a[k] < a[k - 1]; k--) { t = a[k]; a[k] = a[k - 1]; a[k - 1] = t }
-	low = a[1]; high = a[n]
-	return n == 0 ? 0 : n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
+	return middle(a, count[load, back] + 0)
 }
 
 # ours / BACK: the median of the ratios within a round.
@@ -37,15 +33,6 @@ function ratio(load, back,   i) {
 	for (i = 1; i <= count[load, back]; i++)
 		value["ratio", "", i] = value[load, "ours", i] / value[load, back, i]
 	return median("ratio", "")
-}
-
-function thousands(n,   text, out) {
-	text = sprintf("%.0f", n)
-	while (length(text) > 3) {
-		out = "," substr(text, length(text) - 2) out
-		text = substr(text, 1, length(text) - 3)
-	}
-	return text out
 }
 
 # version - of one of the packages.

@@ -20,26 +20,12 @@ function has(name, what, column) {
 }
 
 # The middle one of all rounds.
-function median(name, what, column,   i, k, n, a, t) {
-	n = count[name, what, column]
-	for (i = 1; i <= n; i++)
+function median(name, what, column,   i, a) {
+	for (i = 1; i <= count[name, what, column]; i++)
 		a[i] = value[name, what, column, i]
-	for (i = 1; i <= n; i++)
-		for (k = i + 1; k <= n; k++)
-			if (a[k] < a[i]) { t = a[i]; a[i] = a[k]; a[k] = t }
-	return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
+	return middle(a, count[name, what, column] + 0)
 }
 function fact(name, what) { return median(name, what, 0) }
-
-# 10000000 -> 10,000,000
-function grouped(n,   text, out) {
-	text = sprintf("%.0f", n)
-	while (length(text) > 3) {
-		out = "," substr(text, length(text) - 2) out
-		text = substr(text, 1, length(text) - 3)
-	}
-	return text out
-}
 
 function bytes(n) {
 	return n < 1000 ? n " B" : n < 1048576 ? sprintf("%.0f KB", n / 1024) : sprintf("%.0f MB", n / 1048576)
@@ -184,29 +170,29 @@ function size_table(   i) {
 	print "| keys | data | pages a GET | read, any | instructions, hot | any | CPU µs, hot | any | requests/s, hot | any |"
 	print "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
 	for (i = 1; i <= n_sizes; i++)
-		printf "| %s | %s | %.2f | %.2f | %s | %s | %.1f | %.1f | %s | %s |\n", grouped(keys[i]), bytes(fact(size[i], "file_bytes")),
-			median(size[i], "hot", PAGES), median(size[i], "get", READ), grouped(fact(size[i], "instr_hot")),
-			grouped(fact(size[i], "instr_get")), median(size[i], "hot", CPU), median(size[i], "get", CPU),
-			grouped(median(size[i], "hot", RATE)), grouped(median(size[i], "get", RATE))
+		printf "| %s | %s | %.2f | %.2f | %s | %s | %.1f | %.1f | %s | %s |\n", thousands(keys[i]), bytes(fact(size[i], "file_bytes")),
+			median(size[i], "hot", PAGES), median(size[i], "get", READ), thousands(fact(size[i], "instr_hot")),
+			thousands(fact(size[i], "instr_get")), median(size[i], "hot", CPU), median(size[i], "get", CPU),
+			thousands(median(size[i], "hot", RATE)), thousands(median(size[i], "get", RATE))
 	if (has("all", "get", CPU))
 		printf "| the same, all in the cache | | %.2f | %.2f | | | | %.1f | | %s |\n", median("all", "get", PAGES),
-			median("all", "get", READ), median("all", "get", CPU), grouped(median("all", "get", RATE))
+			median("all", "get", READ), median("all", "get", CPU), thousands(median("all", "get", RATE))
 	print "\n| keys | pages a PUT | read | instructions | CPU µs | durable PUTs/s | list of 100, first: CPU µs | last | instructions, last |"
 	print "|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
 	for (i = 1; i <= n_sizes; i++)
-		printf "| %s | %.2f | %.2f | %s | %.1f | %s | %.1f | %.1f | %s |\n", grouped(keys[i]), median(size[i], "put", PAGES),
-			median(size[i], "put", READ), grouped(fact(size[i], "instr_put")), median(size[i], "put", CPU),
-			grouped(median(size[i], "put", RATE)), median(size[i], "list_first", CPU), median(size[i], "list_last", CPU),
-			grouped(fact(size[i], "instr_list_last"))
+		printf "| %s | %.2f | %.2f | %s | %.1f | %s | %.1f | %.1f | %s |\n", thousands(keys[i]), median(size[i], "put", PAGES),
+			median(size[i], "put", READ), thousands(fact(size[i], "instr_put")), median(size[i], "put", CPU),
+			thousands(median(size[i], "put", RATE)), median(size[i], "list_first", CPU), median(size[i], "list_last", CPU),
+			thousands(fact(size[i], "instr_list_last"))
 	if (has("all", "put", CPU))
 		printf "| the same, all in the cache | %.2f | %.2f | | %.1f | %s | | | |\n", median("all", "put", PAGES),
-			median("all", "put", READ), median("all", "put", CPU), grouped(median("all", "put", RATE))
+			median("all", "put", READ), median("all", "put", CPU), thousands(median("all", "put", RATE))
 	print "\n| keys | memory at the start | under load | start ms | after kill -9 ms | `status` ms | `project show` ms | loaded keys/s |"
 	print "|--:|--:|--:|--:|--:|--:|--:|--:|"
 	for (i = 1; i <= n_sizes; i++)
-		printf "| %s | %.1f MB | %.1f MB | %.0f | %.0f | %.1f | %.1f | %s |\n", grouped(keys[i]), fact(size[i], "pss_start") / 1024,
+		printf "| %s | %.1f MB | %.1f MB | %.0f | %.0f | %.1f | %.1f | %s |\n", thousands(keys[i]), fact(size[i], "pss_start") / 1024,
 			fact(size[i], "pss") / 1024, fact(size[i], "start_ms"), fact(size[i], "recover_ms"), fact(size[i], "status_ms"),
-			fact(size[i], "show_ms"), grouped(keys[i] * 1000 / fact(size[i], "load_ms"))
+			fact(size[i], "show_ms"), thousands(keys[i] * 1000 / fact(size[i], "load_ms"))
 	print ""
 }
 
@@ -216,16 +202,16 @@ function other_tables(   i, n) {
 	print "| workers | GET/s | CPU µs | p99 ms | PUT/s | CPU µs | p99 ms | memory |"
 	print "|--:|--:|--:|--:|--:|--:|--:|--:|"
 	for (i = 1; i <= 4; i *= 2)
-		printf "| %d | %s | %.1f | %.2f | %s | %.1f | %.2f | %.1f MB |\n", i, grouped(median("w" i, "get", RATE)),
-			median("w" i, "get", CPU), median("w" i, "get", P99) / 1000, grouped(median("w" i, "put", RATE)),
+		printf "| %d | %s | %.1f | %.2f | %s | %.1f | %.2f | %.1f MB |\n", i, thousands(median("w" i, "get", RATE)),
+			median("w" i, "get", CPU), median("w" i, "get", P99) / 1000, thousands(median("w" i, "put", RATE)),
 			median("w" i, "put", CPU), median("w" i, "put", P99) / 1000, fact("w" i, "pss") / 1024
 	print "\n## More projects\n"
 	print "100,000 keys in all, a user of each project.\n"
 	print "| projects | GET/s | CPU µs | PUT/s | CPU µs | memory under load | start ms |"
 	print "|--:|--:|--:|--:|--:|--:|--:|"
 	for (i = 1; i <= 1000; i *= 1000)
-		printf "| %s | %s | %.1f | %s | %.1f | %.1f MB | %s |\n", grouped(i), grouped(median("p" i "_1", "get", RATE)),
-			median("p" i "_1", "get", CPU), grouped(median("p" i "_1", "put", RATE)), median("p" i "_1", "put", CPU),
+		printf "| %s | %s | %.1f | %s | %.1f | %.1f MB | %s |\n", thousands(i), thousands(median("p" i "_1", "get", RATE)),
+			median("p" i "_1", "get", CPU), thousands(median("p" i "_1", "put", RATE)), median("p" i "_1", "put", CPU),
 			(i == 1 ? fact("one", "pss") : fact("many", "pss")) / 1024, (i == 1 ? "" : fact("many", "start_ms"))
 	printf "\nA project takes %.1f KB of memory; making one %.1f ms, a user's sign-in %.2f ms with all that it needs.\n\n",
 		(fact("many", "pss_empty") - fact("many", "pss_one")) / 999, fact("many", "create_ms") / 999, fact("many", "validates_ms") / 1000
@@ -235,13 +221,13 @@ function other_tables(   i, n) {
 	print "|--:|--:|--:|--:|--:|--:|--:|--:|"
 	for (i = 1; i <= n_values; i++) {
 		n = bytes_of[i]
-		printf "| %s | %s | %.1f | %.1f | %s | %.1f | %.1f | %.1f MB |\n", bytes(n), grouped(median("v" n, "get", RATE)),
-			median("v" n, "get", RATE) * n / 1e6, median("v" n, "get", CPU), grouped(median("v" n, "put", RATE)),
+		printf "| %s | %s | %.1f | %.1f | %s | %.1f | %.1f | %.1f MB |\n", bytes(n), thousands(median("v" n, "get", RATE)),
+			median("v" n, "get", RATE) * n / 1e6, median("v" n, "get", CPU), thousands(median("v" n, "put", RATE)),
 			median("v" n, "put", RATE) * n / 1e6, median("v" n, "put", CPU), fact("v" n, "pss") / 1024
 	}
 	print "\n## Deleting a project\n"
 	printf "One of %s keys goes in slices of 200, here %s keys a second. Eight others, who get, or put, a hundred times a second each:\n\n",
-		grouped(keys[n_sizes]), grouped(fact(size[n_sizes], "reaped"))
+		thousands(keys[n_sizes]), thousands(fact(size[n_sizes], "reaped"))
 	print "| ms | GET p50 | p99 | PUT p50 | p99 |"
 	print "|---|--:|--:|--:|--:|"
 	for (i = 1; i <= 2; i++) {
@@ -258,7 +244,7 @@ function judge(   first, end, depth) {
 	depth = fact(end, "instr_pages_hot") / fact(first, "instr_pages_hot")
 	print "## What may grow\n"
 	printf "From %s keys to %s the way to a key grows from %.2f pages to %.2f; that is what a request may cost more.\n\n",
-		grouped(keys[1]), grouped(keys[n_sizes]), fact(first, "instr_pages_hot"), fact(end, "instr_pages_hot")
+		thousands(keys[1]), thousands(keys[n_sizes]), fact(first, "instr_pages_hot"), fact(end, "instr_pages_hot")
 	print "| most keys / fewest | measured | at most | |"
 	print "|---|--:|--:|---|"
 	verdict("instructions of a GET", fact(end, "instr_hot") / fact(first, "instr_hot"), depth, 1)

@@ -64,14 +64,10 @@ function known(load, back) {
 }
 
 # The middle one; low and high are set as well.
-function median(load, back, column,   i, k, n, a, t) {
-	n = count[load, back, column]
-	for (i = 1; i <= n; i++)
+function median(load, back, column,   i, a) {
+	for (i = 1; i <= count[load, back, column]; i++)
 		a[i] = value[load, back, column, i]
-	for (i = 2; i <= n; i++)
-		for (k = i; k > 1 && a[k] < a[k - 1]; k--) { t = a[k]; a[k] = a[k - 1]; a[k - 1] = t }
-	low = a[1]; high = a[n]
-	return n == 0 ? 0 : n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
+	return middle(a, count[load, back, column] + 0)
 }
 
 # The median of the ratios within each round; low and high as well.
@@ -192,15 +188,6 @@ function more_ratios() {
 }
 
 # --- beside the others ---
-
-function thousands(n,   text, out) {
-	text = sprintf("%.0f", n)
-	while (length(text) > 3) {
-		out = "," substr(text, length(text) - 2) out
-		text = substr(text, 1, length(text) - 3)
-	}
-	return text out
-}
 
 function against(load, other) {
 	return known(load, "ours") && known(load, other) ? \
