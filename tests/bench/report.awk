@@ -96,22 +96,22 @@ function unknown(text) {
 	n_figures++
 }
 
-function least(text, load, back, other_load, other, goal,   r) {
+# One number of a load against its goal.
+function figure(text, load, back, column, unit, sign, goal, format,   r) {
+	if (count[load, back, column] == 0) { unknown(text); return }
+	r = median(load, back, column)
+	verdict(text, r, unit, sign, goal, format)
+}
+
+# The ratio of one column of two loads against its goal.
+function compared(text, load, back, other_load, other, column, sign, goal,   r) {
 	if (!known(load, back) || !known(other_load, other)) { unknown(text); return }
-	r = ratio(load, back, other_load, other, RATE)
-	verdict(text, r, "", "at least", goal, "%.2f")
+	r = ratio(load, back, other_load, other, column)
+	verdict(text, r, "", sign, goal, "%.2f")
 }
 
-function most_p99(text, load, goal,   r) {
-	if (!known(load, "ours") || !known(load, "redis")) { unknown(text); return }
-	r = ratio(load, "ours", load, "redis", P99)
-	verdict(text, r, "", "at most", goal, "%.2f")
-}
-
-function most_cpu(text, load, goal,   r) {
-	if (!known(load, "ours")) { unknown(text); return }
-	r = median(load, "ours", BACK)
-	verdict(text, r, " µs", "at most", goal, "%.1f")
+function least(text, load, back, other_load, other, goal) {
+	compared(text, load, back, other_load, other, RATE, "at least", goal)
 }
 
 function figures(   r) {
@@ -128,20 +128,12 @@ function figures(   r) {
 	least("90 % GET, 10 % PUT with syncs 2 ms slower / without", "mix_slow", "slow", "mix", "ours", 0.85)
 	least("list of 100 keys / GET of one", "list", "ours", "get", "ours", 0.6)
 	least("GET of 128 KB / file", "get_large", "ours", "get_large", "file", 0.5)
-	most_p99("p99 of GET, 64 connections / webdis + redis", "get", 0.75)
-	most_p99("p99 of PUT, 64 connections / webdis + redis", "put", 0.9)
-	if (known("fair", "one")) {
-		r = median("fair", "one", FAIR)
-		verdict("least / most served of 64 connections", r, "", "at least", 0.95, "%.2f")
-	} else
-		unknown("least / most served of 64 connections")
-	most_cpu("CPU of the back end for a GET", "get", 8)
-	most_cpu("CPU of the back end for a PUT", "put", 22)
-	if (known("grown", "by")) {
-		r = median("grown", "by", RATE)
-		verdict("memory beside the database cache, over the empty environment", r, " MB", "at most", 10, "%.1f")
-	} else
-		unknown("memory beside the database cache, over the empty environment")
+	compared("p99 of GET, 64 connections / webdis + redis", "get", "ours", "get", "redis", P99, "at most", 0.75)
+	compared("p99 of PUT, 64 connections / webdis + redis", "put", "ours", "put", "redis", P99, "at most", 0.9)
+	figure("least / most served of 64 connections", "fair", "one", FAIR, "", "at least", 0.95, "%.2f")
+	figure("CPU of the back end for a GET", "get", "ours", BACK, " µs", "at most", 8, "%.1f")
+	figure("CPU of the back end for a PUT", "put", "ours", BACK, " µs", "at most", 22, "%.1f")
+	figure("memory beside the database cache, over the empty environment", "grown", "by", RATE, " MB", "at most", 10, "%.1f")
 	least("10,000 idle clients: throughput kept", "idle", "ours", "idle_none", "ours", 0.87)
 	if (known("thousand", "ours")) {
 		r = low = high = load_5xx["thousand", "ours"]
