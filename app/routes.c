@@ -69,6 +69,13 @@ static const struct route binding_routes[] = {
 	{ METHOD_DELETE, "/{key}",                  RIGHT_WRITE, binding_delete,        NULL },
 };
 
+/* Load balancers and monitoring, on a listener of their own. */
+static const struct route operator_routes[] = {
+	/* methods       path                       right        handler */
+	{ GET_HEAD,      "/healthz",                RIGHT_NONE,  operator_health,       NULL },
+	{ GET_HEAD,      "/readyz",                 RIGHT_NONE,  operator_ready,        NULL },
+};
+
 /* The ways of speaking: which paths are whose, and who shapes what they have in common. */
 static const struct dialect {
 	enum door door;
@@ -81,7 +88,7 @@ static const struct dialect {
 	{ DOOR_PUBLIC,   V4, ROWS(rest_routes),      rest_admit,    rest_error },
 	{ DOOR_PUBLIC,   "", ROWS(sdk_routes),       sdk_admit,     sdk_error },
 	{ DOOR_BINDING,  "", ROWS(binding_routes),   binding_admit, binding_error },
-	{ DOOR_OPERATOR, "", NULL, 0,                sdk_admit,     sdk_error },
+	{ DOOR_OPERATOR, "", ROWS(operator_routes),  sdk_admit,     operator_error },
 };
 
 /* Whether PATH is ROOT, or below it. Everything is below "". */

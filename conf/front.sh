@@ -1,21 +1,22 @@
 #!/bin/sh
 # front.sh - an nginx of ours in front of a tmakvd, in a folder of its own:
 #
-#     conf/front.sh DIR LISTEN SOCKET [BINDING]
+#     conf/front.sh DIR LISTEN SOCKET [BINDING [OPERATOR]]
 #
 # Copies nginx/ into DIR, puts LISTEN (what follows nginx's word `listen`: 127.0.0.1:8480 or
 # unix:/path) and SOCKET (tmakvd's) into the copies, and becomes nginx in the foreground:
 # the process that was started here is its master. TERM stops it at once, QUIT politely.
-# BINDING is LISTEN for the binding door (default: unix:DIR/binding.sock).
+# BINDING is LISTEN for the binding door (default: unix:DIR/binding.sock), OPERATOR that for the operator's
+# door (default: unix:DIR/operator.sock).
 # The demo and all tests begin with it, so what they try is what is shipped; but for one thing, with
 # TMAKV_LOG_AT_ONCE=yes: each line of the access log is written as soon as it is known.
 set -eu
 
-[ $# -eq 3 ] || [ $# -eq 4 ] || { echo "usage: front.sh DIR LISTEN SOCKET [BINDING]" >&2; exit 64; }
-dir=$1 listen=$2 socket=$3 binding=${4:-unix:$1/binding.sock}
+[ $# -ge 3 ] && [ $# -le 5 ] || { echo "usage: front.sh DIR LISTEN SOCKET [BINDING [OPERATOR]]" >&2; exit 64; }
+dir=$1 listen=$2 socket=$3 binding=${4:-unix:$1/binding.sock} operator=${5:-unix:$1/operator.sock}
 source=$(cd "$(dirname "$0")/../nginx" && pwd)
 
-case $dir$listen$socket$binding in
+case $dir$listen$socket$binding$operator in
 *[!A-Za-z0-9_./:@%+=,-]*) echo "front.sh: nginx takes no spaces or signs in these: $*" >&2; exit 64 ;;
 esac
 
@@ -30,9 +31,13 @@ umask 022	# www-data has to get through
 mkdir -p "$dir/log" "$dir/run" "$dir/tmp" "$dir/nginx"
 for file in "$source"/*.conf; do
 	sed -e "s|unix:/run/tmakv/tmakv\\.sock|unix:$socket|" -e "s|listen 127\\.0\\.0\\.1:8480|listen $listen|" \
-		-e "s|listen 127\\.0\\.0\\.1:8482|listen $binding|" -e "$at_once" "$file" >"$dir/nginx/${file##*/}"
+		-e "s|listen 127\\.0\\.0\\.1:8482|listen $binding|" -e "s|listen 127\\.0\\.0\\.1:8481|listen $operator|" \
+		-e "s|/usr/share/tmakv/admin|$dir/admin|" -e "$at_once" "$file" >"$dir/nginx/${file##*/}"
 done
-rm -f "$dir/binding.sock"	# nginx does not take over what one that was killed has left
+# The page. A copy, because www-data may not see where this is.
+rm -rf "$dir/admin"
+[ ! -d "$source/admin" ] || cp -R "$source/admin" "$dir/admin"
+rm -f "$dir/binding.sock" "$dir/operator.sock"	# nginx does not take over what one that was killed has left
 
 # As root the workers are www-data, as on any Debian: tmakvd's socket lets that group in, and a
 # front server that reads what strangers send should not be root. An ordinary user stays one.

@@ -333,6 +333,12 @@ at_binding() {
 	"$@"
 }
 
+# at_operator COMMAND... - the same with the operator's door: at_operator ask GET /healthz
+at_operator() {
+	local ask_socket=$work/front/operator.sock
+	"$@"
+}
+
 # as_server ARGUMENTS... / as_user JWT ARGUMENTS... - ask with the API key, or as a user. The
 # header comes from a file, as it should: ps shows a command line to everybody.
 as_server() {

@@ -23,6 +23,7 @@ enum rc binding_admit(struct call *call) MUST_USE;
 void sdk_error(struct call *call, enum rc rc);
 void rest_error(struct call *call, enum rc rc);
 void binding_error(struct call *call, enum rc rc);
+void operator_error(struct call *call, enum rc rc);
 
 /*
  * origin.c: door_begin - an empty reply with the headers that all have. door_origin - the caller is of PROJECT: may the
@@ -75,5 +76,9 @@ enum rc binding_put(struct call *call) MUST_USE;
 enum rc binding_delete(struct call *call) MUST_USE;
 enum rc binding_list(struct call *call) MUST_USE;
 enum rc binding_bulk_get(struct call *call) MUST_USE;
+
+/* operator.c: how the server is */
+enum rc operator_health(struct call *call) MUST_USE;
+enum rc operator_ready(struct call *call) MUST_USE;
 
 #endif

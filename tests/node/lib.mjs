@@ -237,7 +237,7 @@ class Server {
       mkdirSync(join(copy, 'conf'));
       copyFileSync(script, join(copy, 'conf/front.sh'));
       script = join(copy, 'conf/front.sh');
-      for (const file of readdirSync(join(source, 'nginx')))
+      for (const file of readdirSync(join(source, 'nginx')).filter((name) => name.endsWith('.conf')))
         writeFileSync(join(copy, 'nginx', file), edit(file, readFileSync(join(source, 'nginx', file), 'utf8')));
     }
     const port = await freePort();
