@@ -3,7 +3,8 @@
  *
  * A handler is `enum rc handler(struct call *)`. It answers
  *   RC_OK      the reply is in call->reply. It goes out once everything up to
- *              call->wait_version is flushed (0: at once).
+ *              call->wait_version is flushed (0: at once). With call->wait_sync_us it waits for
+ *              store_has_synced(), CALL_SYNC_WAIT_US at most, and is RC_UNAVAILABLE then.
  *   RC_PARKED  through call_commit(): a write is queued; call->done fills the reply.
  *   RC_SLOW    too much for an event loop: the handler is run again from its start in
  *              the slow lane, where call->slow is set. Nothing may have been read or changed.
@@ -38,6 +39,7 @@ struct app {
 	struct kv *kv;
 	struct registry *registry;
 	struct auth *auth;
+	_Atomic bool is_ending;		/* the server has been told to end, or has to */
 };
 
 /* What the Origin header says to the project that the request is about (doors/origin.c). */
@@ -47,6 +49,8 @@ enum call_origin {
 	ORIGIN_LISTED,
 	ORIGIN_FOREIGN
 };
+
+enum { CALL_SYNC_WAIT_US = 2000000 };
 
 struct call {
 	const struct app *app;
@@ -73,6 +77,7 @@ struct call {
 
 	enum rc outcome;		/* what the reply says, for the log */
 	uint64_t wait_version;		/* the reply waits until this is flushed; 0 = for nothing */
+	uint64_t wait_sync_us;		/* and until there was a flush at this moment or later; 0: likewise */
 	uint64_t found_version;		/* of the key as it is, for the ETag of RC_PRECONDITION_FAILED; 0: not told */
 	struct commit_op op;		/* the queued write */
 	enum rc (*done)(struct call *);	/* fills the reply once op is durable, or says why not */

@@ -279,6 +279,7 @@ void routes_clear(struct call *call)
 	caller_clear(&call->caller);
 	call->route = NULL;
 	call->wait_version = 0;
+	call->wait_sync_us = 0;
 	call->found_version = 0;
 	call->origin = ORIGIN_ANY;
 	call->detail = STR_LIT("");

@@ -11,6 +11,8 @@
 #include "doors/private.h"
 #include "store/store.h"
 
+enum { FRESH_US = 1000000 };		/* a flush so long ago is as good as one now */
+
 static void reply_text(struct call *call, struct str line)
 {
 	call->reply.content_type = "text/plain; charset=utf-8";
@@ -39,16 +41,37 @@ enum rc operator_health(struct call *call)
 	return RC_OK;
 }
 
+/* No writes for the moment, and WHY. */
+static enum rc not_ready(struct call *call, struct str why)
+{
+	call->detail = why;
+	return RC_UNAVAILABLE;
+}
+
+/*
+ * Writes are taken, and get to the disk: a flush that was just there proves it, or one that is made for the purpose.
+ * Where there are writes this costs nothing, and where there are none at most one sync in FRESH_US.
+ */
 enum rc operator_ready(struct call *call)
 {
-	struct store_status status;
+	const struct app *app = call->app;
+	uint64_t since_us = call->started_us - FRESH_US;
+	enum rc rc = store_takes_writes(app->store);
 
-	store_read_status(call->app->store, &status);
-	if (status.full) {
-		call->detail = STR_LIT("the disk is full");
-		return RC_UNAVAILABLE;
-	}
+	if (app->is_ending)
+		return not_ready(call, STR_LIT("stopping"));
+	if (rc == RC_STORAGE_FULL)
+		return not_ready(call, STR_LIT("the disk is full: nothing is written until there is space"));
+	if (rc != RC_OK)
+		return rc;
 	door_no_store(call);
 	reply_text(call, STR_LIT("ok"));
+	if (store_has_synced(app->store, since_us))
+		return RC_OK;
+	store_probe(app->store);
+	call->detail = STR_LIT("the store does not answer: a write waits for the disk");
+	if (call->slow)
+		return store_await_sync(app->store, since_us, call->started_us + CALL_SYNC_WAIT_US) ? RC_OK : RC_UNAVAILABLE;
+	call->wait_sync_us = since_us;
 	return RC_OK;
 }

@@ -327,18 +327,26 @@ static void conn_send_rest(struct conn *conn)
 	worker_time(conn, PEER_TIMEOUT_US);
 }
 
+bool conn_may_tell(const struct conn *conn)
+{
+	const struct call *call = &conn->job->call;
+
+	return (call->wait_version == 0 || store_is_flushed(call->app->store, call->wait_version)) &&
+	       (call->wait_sync_us == 0 || store_has_synced(call->app->store, call->wait_sync_us));
+}
+
 /* The reply is ready; it goes out when what was read to make it can no longer be taken back. */
 static void conn_tell(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
 	const struct call *call = &conn->job->call;
 
-	if (conn->gone || call->wait_version == 0 || conn->job->rc == RC_STORE ||
-	    store_is_flushed(call->app->store, call->wait_version)) {
+	if (conn->gone || conn->job->rc == RC_STORE || conn_may_tell(conn)) {
 		conn_answer(conn);
 		return;
 	}
 	metric_add(call->metrics, METRIC_READS_PARKED, 1);
+	worker->n_probing += call->wait_sync_us != 0;
 	conn_enter(conn, CONN_READING);
 	conn->link = worker->waiting;
 	worker->waiting = conn;
@@ -586,7 +594,8 @@ void conn_flushed(struct conn *conn)
 {
 	struct call *call = &conn->job->call;
 
-	if (!store_is_flushed(call->app->store, call->wait_version)) {
+	conn->worker->n_probing -= call->wait_sync_us != 0;
+	if (!conn_may_tell(conn)) {
 		conn->job->rc = RC_UNAVAILABLE;
 		routes_error(call, RC_UNAVAILABLE);
 	}

@@ -130,7 +130,10 @@ void conn_ready(struct conn *conn, uint32_t events);
 /* conn_written - its write is durable or refused: reply. */
 void conn_written(struct conn *conn);
 
-/* conn_flushed - what it read is on disk, or the peer has gone, or nobody waits any longer: reply, or drop it. */
+/* conn_may_tell - what it waits for, READING, has happened: its reply may go out. */
+bool conn_may_tell(const struct conn *conn);
+
+/* conn_flushed - that, or the peer has gone, or nobody waits any longer: reply, or drop it. */
 void conn_flushed(struct conn *conn);
 
 /* conn_returned - the slow lane has answered and hands it back. */
@@ -173,6 +176,7 @@ struct worker {
 
 	struct commit_op *chain, **chain_tail;	/* this turn's writes */
 	struct conn *waiting;		/* READING, until a flush */
+	size_t n_probing;		/* of these: with a limit of their own */
 	LIST_HEAD(, conn) timed;	/* COMING or SENDING */
 	uint64_t next_due_us;		/* none of them is due before; UINT64_MAX: there are none */
 	unsigned char *look;		/* LOOK_MAX bytes, to read a socket into */

@@ -234,6 +234,7 @@ static int end(struct server *server, enum ending ending, const struct serve_fds
 	bool ended;
 
 	LOG_INFO("server ends", LOG_STR("why", why[ending]));
+	server->app.is_ending = true;
 	if (ending == ENDING_ORPHANED)
 		limit_life();
 	ended = drain(server, ending, fds);

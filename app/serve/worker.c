@@ -264,6 +264,8 @@ static bool is_hopeless(const struct conn *conn)
 {
 	const struct call *call = &conn->job->call;
 
+	if (call->wait_sync_us != 0)
+		return clock_mono_us() - call->started_us > CALL_SYNC_WAIT_US;
 	return store_waits_for_space(call->app->store) &&
 	       clock_mono_us() - call->started_us > STORE_SPACE_WAIT_US;
 }
@@ -277,8 +279,7 @@ static void answer_flushed(struct worker *worker)
 
 	commit_waits(&worker->client, true);
 	while ((conn = *at) != NULL) {
-		if (!conn->gone && !over && !is_hopeless(conn) &&
-		    !store_is_flushed(pool->app->store, conn->job->call.wait_version)) {
+		if (!conn->gone && !over && !is_hopeless(conn) && !conn_may_tell(conn)) {
 			at = &conn->link;
 			continue;
 		}
@@ -308,7 +309,7 @@ static int turn_timeout(const struct worker *worker)
 	if (drain_is_on(worker->pool))
 		return DRAIN_TURN_MS;
 	/* Often enough for what has a time. */
-	if (!LIST_EMPTY(&worker->timed))
+	if (!LIST_EMPTY(&worker->timed) || worker->n_probing != 0)
 		return TIMED_TURN_MS;
 	if (!worker->listening)
 		return PAUSE_MS;

@@ -374,6 +374,7 @@ static enum rc flush(struct store *store)
 			  LOG_STR("error", db_strerror(error)));
 		return RC_STORE;
 	}
+	atomic_store(&store->synced_at_us, clock_mono_us());
 	position_note(store);
 	return RC_OK;
 }
@@ -425,6 +426,7 @@ static void *committer_run(void *arg)
 bool committer_start(struct store *store)
 {
 	store->usage = calloc(COMMIT_USAGE_MAX, sizeof *store->usage);
+	probe_open(store);
 	store->committer_runs = store->usage != NULL &&
 				pthread_create(&store->committer, NULL, committer_run, store) == 0;
 	return store->committer_runs;
@@ -439,6 +441,7 @@ void committer_stop(struct store *store)
 		pthread_mutex_unlock(&store->queue_lock);
 		pthread_join(store->committer, NULL);
 		store->committer_runs = false;
+		probe_close(store);
 	}
 	free(store->usage);
 	store->usage = NULL;

@@ -35,6 +35,13 @@ struct sweep {
 	bool behind;			/* by more than SWEEP_BEHIND_S */
 };
 
+/* A write of nothing (probe.c). CLIENT stands first. */
+struct probe {
+	struct commit_client client;
+	struct commit_op op;		/* the committer's while it is under way */
+	_Atomic bool is_under_way;
+};
+
 /* A place in the log, as Berkeley DB counts: a file's number, and a byte in it. */
 struct log_place {
 	uint32_t file, offset;
@@ -61,6 +68,8 @@ struct store {
 	_Atomic unsigned no_memory;	/* operations in a row that found none */
 	_Atomic bool no_space;		/* Berkeley DB could not write, for want of it */
 	_Atomic bool flush_waits;	/* a flush is waiting for space */
+	_Atomic uint64_t synced_at_us;	/* monotonic: when the last flush had succeeded */
+	struct probe probe;
 
 	/* env.c: how much of what Berkeley DB reports is logged */
 	pthread_mutex_t report_lock;
@@ -168,6 +177,10 @@ bool birth_end(struct store *store) MUST_USE;
 /* commit.c */
 bool committer_start(struct store *store);
 void committer_stop(struct store *store);	/* after everything queued is done */
+
+/* probe.c: around the committer's life */
+void probe_open(struct store *store);
+void probe_close(struct store *store);
 
 /* record.c: what the batch added to the counters of STORE_USAGE; empties txn->usage */
 enum rc record_write_usage(struct store_txn *txn) MUST_USE;

@@ -97,6 +97,19 @@ enum rc store_wait(struct store *store, uint64_t version) MUST_USE;
 bool store_waits_for_space(const struct store *store);
 
 /*
+ * Does the store take writes, and does the disk? None of these waits.
+ * store_takes_writes - RC_OK; RC_STORAGE_FULL; RC_STORE when recovery is needed.
+ * store_has_synced   - whether a flush has succeeded at SINCE_US (monotonic) or later.
+ * store_probe        - make one happen, unless one is asked for already: whoever waits for flushes (commit_waits(),
+ *                      store_await_sync()) is told. On a full disk, or a failed store, nothing happens.
+ * store_await_sync   - wait for it, UNTIL_US at most; whether it has happened. Blocks: not from an event loop.
+ */
+enum rc store_takes_writes(const struct store *store) MUST_USE;
+bool store_has_synced(const struct store *store, uint64_t since_us);
+void store_probe(struct store *store);
+bool store_await_sync(struct store *store, uint64_t since_us, uint64_t until_us);
+
+/*
  * A walk over a table in key order. No lock is held between two calls: it reads ahead in
  * chunks and goes on behind the last key. The strings are valid until the next call.
  * The first chunk is small and each one twice the one before, unless less is wanted: who looks at a few

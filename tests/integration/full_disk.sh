@@ -82,6 +82,10 @@ as_server PUT "$rest_path/values/kept" --data-binary "@$work/new"
 expect 507 '"success":false'
 as_server PUT "$rest_path/bulk" -H 'Content-Type: application/json' --data-binary '[{"key":"kept","value":"new"}]'
 expect 507 '"success":false'
+at_operator ask GET /readyz
+expect 503 "the disk is full"
+at_operator ask GET /healthz
+expect 200 ok
 
 it "reads, lists and deletes all the same"
 as_server GET "$rest_path/values/kept"
@@ -98,6 +102,8 @@ same_server
 it "writes again when there is space, without a restart"
 make_space
 until_true accepted kept new || fail "answered $status"
+at_operator ask GET /readyz
+expect 200 ok
 same_server
 
 it "holds what waits for the disk until there is space, and refuses the rest meanwhile"

@@ -11,6 +11,7 @@
 #include <semaphore.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/metric.h"
 #include "store/commit.h"
 
@@ -559,6 +560,75 @@ static void data_of_a_newer_format_is_refused(void **state)
 	assert_int_equal(store_open(&again, &f->conf), STORE_MISCONFIGURED);
 }
 
+/* ---- probes ---- */
+
+static void open_again(struct fixture *f)
+{
+	commit_client_close(f->store, &client);
+	store_close(f->store);
+	fixture_open(f);
+	commit_client_open(f->store, &client, on_wake);
+}
+
+static void a_probe_is_a_sync_and_one_at_a_time_however_many_ask(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t since_us = clock_mono_us(), batches;
+
+	assert_false(store_has_synced(f->store, since_us));
+	sync_hold(true);
+	batches = metric_sum(METRIC_BATCHES);
+	store_probe(f->store);
+	sync_await();
+	for (int i = 0; i < 100; i++)
+		store_probe(f->store);
+	assert_false(store_await_sync(f->store, since_us, clock_mono_us() + 20000));
+	sync_hold(false);
+	assert_true(store_await_sync(f->store, since_us, UINT64_MAX));
+	assert_int_equal(metric_sum(METRIC_BATCHES), batches + 1);
+	/* And again, when that one is over. */
+	since_us = clock_mono_us();
+	while (!store_has_synced(f->store, since_us))
+		store_probe(f->store);
+}
+
+static void a_probe_leaves_nothing_and_is_recovered_over(void **state)
+{
+	struct fixture *f = *state;
+	struct store_status before, after;
+
+	struct row row = { .name = "name", .value = "value" };
+	struct commit_op op;
+
+	commit_op_init(&op, row_apply, &row, 100, STR_LIT(""));
+	assert_int_equal(commit_run(f->store, &op), RC_OK);
+	for (int i = 0; i < 10; i++) {
+		uint64_t since_us = clock_mono_us();
+
+		store_read_status(f->store, &before);
+		while (!store_has_synced(f->store, since_us))
+			store_probe(f->store);
+		store_read_status(f->store, &after);
+	}
+	assert_true(after.log_bytes_since_checkpoint <= before.log_bytes_since_checkpoint + 200);
+	open_again(f);
+	assert_int_equal(store_takes_writes(f->store), RC_OK);
+	assert_true(is_there(f->store, "name", "value"));
+}
+
+static void a_full_store_is_not_probed(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t since_us;
+
+	f->conf.reserve_size = INT64_MAX;
+	open_again(f);
+	since_us = clock_mono_us();
+	assert_int_equal(store_takes_writes(f->store), RC_STORAGE_FULL);
+	store_probe(f->store);
+	assert_false(store_await_sync(f->store, since_us, UINT64_MAX));
+}
+
 static int stop_closed(void **state)
 {
 	struct fixture *f = *state;
@@ -587,6 +657,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_transaction_sees_what_it_did, start, stop),
 		cmocka_unit_test_setup_teardown(usage_adds_up_and_goes_at_zero, start, stop),
 		cmocka_unit_test_setup_teardown(a_second_server_on_the_same_data_is_refused, start, stop),
+		cmocka_unit_test_setup_teardown(a_probe_is_a_sync_and_one_at_a_time_however_many_ask, start, stop),
+		cmocka_unit_test_setup_teardown(a_probe_leaves_nothing_and_is_recovered_over, start, stop),
+		cmocka_unit_test_setup_teardown(a_full_store_is_not_probed, start, stop),
 		cmocka_unit_test_setup_teardown(data_of_a_newer_format_is_refused, start, stop_closed),
 	};
 
