@@ -242,12 +242,19 @@ static void trickle(struct store *store)
 	free(stat);
 }
 
+/* By time. What the log has of probes alone is no reason: an idle store is not to be written to. */
+static void checkpoint_if_changed(struct store *store)
+{
+	if (atomic_exchange(&store->to_checkpoint, false) && checkpoint_now(store) != 0)
+		atomic_store(&store->to_checkpoint, true);
+}
+
 /* Once a second. A checkpoint is due by time, or by what the log has grown. */
 static void round_run(struct store *store, unsigned round)
 {
 	space_measure(store);
 	if (round % (unsigned)store->checkpoint_s == 0)
-		checkpoint_now(store);
+		checkpoint_if_changed(store);
 	else
 		checkpoint(store, (uint32_t)(store->checkpoint_bytes / 1024));
 }

@@ -196,6 +196,12 @@ static bool any_changed(const struct commit_op *first, const struct commit_op *e
 	return false;
 }
 
+/* Whether a checkpoint would have anything to do for it. */
+static bool any_kept(const struct store *store, const struct commit_op *first, const struct commit_op *end)
+{
+	return first != &store->probe.op || any_changed(first->next, end);
+}
+
 /*
  * Everything undecided from FIRST up to END in one transaction, with its counters and the answers
  * to remember. RC_OK: committed, or there was nothing to commit. Else nothing of it happened.
@@ -220,6 +226,8 @@ static enum rc txn_try(struct store *store, struct commit_op *first, struct comm
 	left = record_leave(&txn);
 	rc = rc == RC_OK ? left : rc;
 	if (changed && rc == RC_OK) {
+		if (any_kept(store, first, end))
+			atomic_store(&store->to_checkpoint, true);
 		/* Before the commit, so that whoever sees an effect knows what to wait for. */
 		atomic_store(&store->committing, store->last_version);
 		return store_rc(store, txn.txn->commit(txn.txn, DB_TXN_NOSYNC));

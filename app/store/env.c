@@ -445,6 +445,7 @@ static struct store *store_new(const struct conf *conf)
 	store->audit_keep_us = (uint64_t)conf->audit_days * 86400 * 1000000;
 	store->ballast_bytes = (uint64_t)conf->ballast_size;
 	store->reserve_bytes = (uint64_t)conf->reserve_size;
+	store->to_checkpoint = true;
 	store->queue_tail = &store->queue;
 	pthread_mutex_init(&store->queue_lock, NULL);
 	pthread_cond_init(&store->queue_filled, NULL);

@@ -102,6 +102,7 @@ struct store {
 	/* checkpoint.c */
 	struct helper checkpointer;
 	bool checkpoint_fails;		/* the last one did */
+	_Atomic bool to_checkpoint;	/* something was committed since the last one, besides probes */
 	_Atomic uint64_t trickle_at;	/* bytes of log since the checkpoint with which pages are counted next */
 	uint64_t checkpoint_bytes;
 	int64_t checkpoint_s;
