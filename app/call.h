@@ -67,6 +67,7 @@ struct call {
 	int64_t operator_pid, operator_uid;	/* and that is this process */
 
 	const struct route *route;	/* NULL until one is found */
+	enum metric_op counted;		/* as what it is counted */
 	const char *op_name;		/* the route's, for the texts of errors; NULL: none */
 	struct str key;			/* what stands in the path for each, undecoded */
 	struct str account, name_space;

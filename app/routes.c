@@ -15,20 +15,20 @@
 
 /* Mini App pages. */
 static const struct route sdk_routes[] = {
-	/* methods       path                       right        handler */
-	{ GET_HEAD,      "/sdk/v1/kv/{key}",        RIGHT_READ,  sdk_get,          NULL },
-	{ METHOD_PUT,    "/sdk/v1/kv/{key}",        RIGHT_WRITE, sdk_put,          NULL },
-	{ METHOD_DELETE, "/sdk/v1/kv/{key}",        RIGHT_WRITE, sdk_delete,       NULL },
-	{ METHOD_PATCH,  "/sdk/v1/kv/{key}",        RIGHT_WRITE, sdk_patch,        NULL },
-	{ GET_HEAD,      "/sdk/v1/kv",              RIGHT_READ,  sdk_list,         NULL },
-	{ METHOD_POST,   "/sdk/v1/auth/validate",   RIGHT_NONE,  sign_in_validate, NULL },
-	{ GET_HEAD,      "/.well-known/jwks.json",  RIGHT_NONE,  sign_in_jwks,     NULL },
-	{ GET_HEAD,      "/p/{project}/.well-known/jwks.json", RIGHT_NONE, sign_in_project_jwks, NULL },
-	{ GET_HEAD,      "/kv/{key}",               RIGHT_READ,  sdk_get,          NULL },
-	{ METHOD_PUT,    "/kv/{key}",               RIGHT_WRITE, sdk_put,          NULL },
-	{ METHOD_DELETE, "/kv/{key}",               RIGHT_WRITE, sdk_delete,       NULL },
-	{ METHOD_PATCH,  "/kv/{key}",               RIGHT_WRITE, sdk_patch,        NULL },
-	{ GET_HEAD,      "/kv",                     RIGHT_READ,  sdk_list,         NULL },
+	/* methods       path                       right        handler, op, counted */
+	{ GET_HEAD,      "/sdk/v1/kv/{key}",        RIGHT_READ,  sdk_get,          NULL, METRIC_OP_SDK_GET },
+	{ METHOD_PUT,    "/sdk/v1/kv/{key}",        RIGHT_WRITE, sdk_put,          NULL, METRIC_OP_SDK_PUT },
+	{ METHOD_DELETE, "/sdk/v1/kv/{key}",        RIGHT_WRITE, sdk_delete,       NULL, METRIC_OP_SDK_DELETE },
+	{ METHOD_PATCH,  "/sdk/v1/kv/{key}",        RIGHT_WRITE, sdk_patch,        NULL, METRIC_OP_SDK_PATCH },
+	{ GET_HEAD,      "/sdk/v1/kv",              RIGHT_READ,  sdk_list,         NULL, METRIC_OP_SDK_LIST },
+	{ METHOD_POST,   "/sdk/v1/auth/validate",   RIGHT_NONE,  sign_in_validate, NULL, METRIC_OP_SDK_VALIDATE },
+	{ GET_HEAD,      "/.well-known/jwks.json",  RIGHT_NONE,  sign_in_jwks,     NULL, METRIC_OP_SDK_JWKS },
+	{ GET_HEAD,      "/p/{project}/.well-known/jwks.json", RIGHT_NONE, sign_in_project_jwks, NULL, METRIC_OP_SDK_JWKS },
+	{ GET_HEAD,      "/kv/{key}",               RIGHT_READ,  sdk_get,          NULL, METRIC_OP_SDK_GET },
+	{ METHOD_PUT,    "/kv/{key}",               RIGHT_WRITE, sdk_put,          NULL, METRIC_OP_SDK_PUT },
+	{ METHOD_DELETE, "/kv/{key}",               RIGHT_WRITE, sdk_delete,       NULL, METRIC_OP_SDK_DELETE },
+	{ METHOD_PATCH,  "/kv/{key}",               RIGHT_WRITE, sdk_patch,        NULL, METRIC_OP_SDK_PATCH },
+	{ GET_HEAD,      "/kv",                     RIGHT_READ,  sdk_list,         NULL, METRIC_OP_SDK_LIST },
 };
 
 /* Cloudflare's own clients. */
@@ -37,43 +37,43 @@ static const struct route sdk_routes[] = {
 #define ALL ACCOUNT "/storage/kv/namespaces"
 #define ONE ALL "/{namespace}"
 static const struct route rest_routes[] = {
-	/* methods       path                       right        handler                op */
-	{ GET_HEAD,      ONE "/values/{key}",       RIGHT_READ,  rest_get,              "get" },
-	{ METHOD_PUT,    ONE "/values/{key}",       RIGHT_WRITE, rest_put,              "put" },
-	{ METHOD_DELETE, ONE "/values/{key}",       RIGHT_WRITE, rest_delete,           "remove key" },
-	{ GET_HEAD,      ONE "/metadata/{key}",     RIGHT_READ,  rest_metadata,         "metadata" },
-	{ GET_HEAD,      ONE "/keys",               RIGHT_READ,  rest_list,             "list keys" },
-	{ METHOD_PUT,    ONE "/bulk",               RIGHT_WRITE, rest_bulk_put,         "put" },
-	{ METHOD_DELETE, ONE "/bulk",               RIGHT_WRITE, rest_bulk_delete,      "bulk remove keys" },
-	{ METHOD_POST,   ONE "/bulk/delete",        RIGHT_WRITE, rest_bulk_delete,      "bulk remove keys" },
-	{ METHOD_POST,   ONE "/bulk/get",           RIGHT_READ,  rest_bulk_get,         "bulk get keys" },
-	{ GET_HEAD,      ONE,                       RIGHT_READ,  rest_namespace_get,    "get namespace" },
-	{ METHOD_PUT,    ONE,                       RIGHT_ADMIN, rest_namespace_rename, "rename namespace" },
-	{ METHOD_DELETE, ONE,                       RIGHT_ADMIN, rest_namespace_delete, "remove namespace" },
-	{ GET_HEAD,      ALL,                       RIGHT_KEY,   rest_namespace_list,   "list namespaces" },
-	{ METHOD_POST,   ALL,                       RIGHT_ADMIN, rest_namespace_create, "create namespace" },
-	{ GET_HEAD,      V4 "/user",                RIGHT_KEY,   rest_user,             NULL },
-	{ GET_HEAD,      V4 "/user/tokens/verify",  RIGHT_KEY,   rest_verify,           NULL },
-	{ GET_HEAD,      V4 "/accounts",            RIGHT_KEY,   rest_accounts,         NULL },
-	{ GET_HEAD,      ACCOUNT,                   RIGHT_KEY,   rest_account,          NULL },
-	{ GET_HEAD,      V4 "/memberships",         RIGHT_KEY,   rest_memberships,      NULL },
+	/* methods       path                       right        handler                op, counted */
+	{ GET_HEAD,      ONE "/values/{key}",       RIGHT_READ,  rest_get,              "get", METRIC_OP_REST_GET },
+	{ METHOD_PUT,    ONE "/values/{key}",       RIGHT_WRITE, rest_put,              "put", METRIC_OP_REST_PUT },
+	{ METHOD_DELETE, ONE "/values/{key}",       RIGHT_WRITE, rest_delete,           "remove key", METRIC_OP_REST_DELETE },
+	{ GET_HEAD,      ONE "/metadata/{key}",     RIGHT_READ,  rest_metadata,         "metadata", METRIC_OP_REST_METADATA },
+	{ GET_HEAD,      ONE "/keys",               RIGHT_READ,  rest_list,             "list keys", METRIC_OP_REST_LIST },
+	{ METHOD_PUT,    ONE "/bulk",               RIGHT_WRITE, rest_bulk_put,         "put", METRIC_OP_REST_BULK_PUT },
+	{ METHOD_DELETE, ONE "/bulk",               RIGHT_WRITE, rest_bulk_delete,      "bulk remove keys", METRIC_OP_REST_BULK_DELETE },
+	{ METHOD_POST,   ONE "/bulk/delete",        RIGHT_WRITE, rest_bulk_delete,      "bulk remove keys", METRIC_OP_REST_BULK_DELETE },
+	{ METHOD_POST,   ONE "/bulk/get",           RIGHT_READ,  rest_bulk_get,         "bulk get keys", METRIC_OP_REST_BULK_GET },
+	{ GET_HEAD,      ONE,                       RIGHT_READ,  rest_namespace_get,    "get namespace", METRIC_OP_REST_NAMESPACE },
+	{ METHOD_PUT,    ONE,                       RIGHT_ADMIN, rest_namespace_rename, "rename namespace", METRIC_OP_REST_NAMESPACE_RENAME },
+	{ METHOD_DELETE, ONE,                       RIGHT_ADMIN, rest_namespace_delete, "remove namespace", METRIC_OP_REST_NAMESPACE_DELETE },
+	{ GET_HEAD,      ALL,                       RIGHT_KEY,   rest_namespace_list,   "list namespaces", METRIC_OP_REST_NAMESPACE },
+	{ METHOD_POST,   ALL,                       RIGHT_ADMIN, rest_namespace_create, "create namespace", METRIC_OP_REST_NAMESPACE_CREATE },
+	{ GET_HEAD,      V4 "/user",                RIGHT_KEY,   rest_user,             NULL, METRIC_OP_REST_ACCOUNT },
+	{ GET_HEAD,      V4 "/user/tokens/verify",  RIGHT_KEY,   rest_verify,           NULL, METRIC_OP_REST_ACCOUNT },
+	{ GET_HEAD,      V4 "/accounts",            RIGHT_KEY,   rest_accounts,         NULL, METRIC_OP_REST_ACCOUNT },
+	{ GET_HEAD,      ACCOUNT,                   RIGHT_KEY,   rest_account,          NULL, METRIC_OP_REST_ACCOUNT },
+	{ GET_HEAD,      V4 "/memberships",         RIGHT_KEY,   rest_memberships,      NULL, METRIC_OP_REST_ACCOUNT },
 };
 
 /* workerd, for env.KV. */
 static const struct route binding_routes[] = {
-	/* methods       path                       right        handler */
-	{ GET_HEAD,      "/",                       RIGHT_READ,  binding_list,          NULL },
-	{ METHOD_POST,   "/bulk/get",               RIGHT_READ,  binding_bulk_get,      NULL },
-	{ GET_HEAD,      "/{key}",                  RIGHT_READ,  binding_get,           NULL },
-	{ METHOD_PUT,    "/{key}",                  RIGHT_WRITE, binding_put,           NULL },
-	{ METHOD_DELETE, "/{key}",                  RIGHT_WRITE, binding_delete,        NULL },
+	/* methods       path                       right        handler, op, counted */
+	{ GET_HEAD,      "/",                       RIGHT_READ,  binding_list,          NULL, METRIC_OP_BINDING_LIST },
+	{ METHOD_POST,   "/bulk/get",               RIGHT_READ,  binding_bulk_get,      NULL, METRIC_OP_BINDING_BULK_GET },
+	{ GET_HEAD,      "/{key}",                  RIGHT_READ,  binding_get,           NULL, METRIC_OP_BINDING_GET },
+	{ METHOD_PUT,    "/{key}",                  RIGHT_WRITE, binding_put,           NULL, METRIC_OP_BINDING_PUT },
+	{ METHOD_DELETE, "/{key}",                  RIGHT_WRITE, binding_delete,        NULL, METRIC_OP_BINDING_DELETE },
 };
 
 /* Load balancers and monitoring, on a listener of their own. */
 static const struct route operator_routes[] = {
-	/* methods       path                       right        handler */
-	{ GET_HEAD,      "/healthz",                RIGHT_NONE,  operator_health,       NULL },
-	{ GET_HEAD,      "/readyz",                 RIGHT_NONE,  operator_ready,        NULL },
+	/* methods       path                       right        handler, op, counted */
+	{ GET_HEAD,      "/healthz",                RIGHT_NONE,  operator_health,       NULL, METRIC_OP_OPERATOR_HEALTH },
+	{ GET_HEAD,      "/readyz",                 RIGHT_NONE,  operator_ready,        NULL, METRIC_OP_OPERATOR_READY },
 };
 
 /* The ways of speaking: which paths are whose, and who shapes what they have in common. */
@@ -84,11 +84,12 @@ static const struct dialect {
 	size_t n_routes;
 	enum rc (*admit)(struct call *call);		/* who is asking, and in which project */
 	void (*error)(struct call *call, enum rc rc);
+	enum metric_op none, preflight;			/* as what a request is counted that has no row */
 } dialects[] = {
-	{ DOOR_PUBLIC,   V4, ROWS(rest_routes),      rest_admit,    rest_error },
-	{ DOOR_PUBLIC,   "", ROWS(sdk_routes),       sdk_admit,     sdk_error },
-	{ DOOR_BINDING,  "", ROWS(binding_routes),   binding_admit, binding_error },
-	{ DOOR_OPERATOR, "", ROWS(operator_routes),  sdk_admit,     operator_error },
+	{ DOOR_PUBLIC,   V4, ROWS(rest_routes),      rest_admit,    rest_error, METRIC_OP_REST_NONE, METRIC_OP_REST_PREFLIGHT },
+	{ DOOR_PUBLIC,   "", ROWS(sdk_routes),       sdk_admit,     sdk_error, METRIC_OP_SDK_NONE, METRIC_OP_SDK_PREFLIGHT },
+	{ DOOR_BINDING,  "", ROWS(binding_routes),   binding_admit, binding_error, METRIC_OP_BINDING_NONE, METRIC_OP_BINDING_NONE },
+	{ DOOR_OPERATOR, "", ROWS(operator_routes),  sdk_admit,     operator_error, METRIC_OP_OPERATOR_NONE, METRIC_OP_OPERATOR_NONE },
 };
 
 /* Whether PATH is ROOT, or below it. Everything is below "". */
@@ -171,6 +172,7 @@ static enum rc route_find(struct call *call, const struct dialect *dialect)
 
 		if ((route->methods & call->request.method) && is_path_of(route, call->request.path, &places)) {
 			call->route = route;
+			call->counted = route->counted;
 			call->op_name = route->op;
 			call->key = places.key;
 			call->account = places.account;
@@ -220,8 +222,10 @@ enum rc routes_run(struct call *call)
 	enum rc rc;
 
 	door_begin(call);
-	if (call->request.method == METHOD_OPTIONS && call->request.door == DOOR_PUBLIC)
+	if (call->request.method == METHOD_OPTIONS && call->request.door == DOOR_PUBLIC) {
+		call->counted = dialect->preflight;
 		return preflight(call);
+	}
 	if ((rc = route_find(call, dialect)) == RC_OK && (rc = admit(call, dialect)) == RC_OK)
 		rc = call->route->handler(call);
 	if (rc == RC_SLOW) {
@@ -267,6 +271,8 @@ void routes_error(struct call *call, enum rc rc)
 		reply_header(&call->reply, "ETag",
 			     arena_printf(call->arena, "\"%llu\"", (unsigned long long)call->found_version));
 	call->outcome = rc;
+	if (call->route == NULL)
+		call->counted = dialect_of(&call->request)->none;
 	dialect_of(&call->request)->error(call, rc);
 }
 

@@ -13,6 +13,7 @@ struct route {
 	enum right right;
 	enum rc (*handler)(struct call *);
 	const char *op;		/* what it is called in the error texts of Cloudflare's clients; NULL: nothing */
+	enum metric_op counted;	/* and as what it is counted */
 };
 
 /*

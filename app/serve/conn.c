@@ -162,6 +162,7 @@ void conn_close(struct conn *conn)
 	struct worker *worker = conn->worker;
 
 	assert(conn->job == NULL);
+	metric_add(worker->metrics, METRIC_CONNECTIONS_ENDED, 1);
 	worker_untime(conn);
 	pthread_mutex_lock(&worker->lock);
 	list_remove(conn);
@@ -213,7 +214,7 @@ static enum rc run(struct job *job, struct arena *arena, struct metric_slot *met
 }
 
 /* One line a request: never its key, only the route's template. */
-static void log_request(const struct job *job, bool sent)
+static void log_request(const struct job *job, bool sent, uint64_t us)
 {
 	static const enum log_level levels[] = {
 		[RC_QUIET] = LOG_LEVEL_DEBUG, [RC_WARN] = LOG_LEVEL_WARN, [RC_ERROR] = LOG_LEVEL_ERROR
@@ -229,20 +230,22 @@ static void log_request(const struct job *job, bool sent)
 	       LOG_STR("code", info->code),
 	       LOG_I64("status", call->reply.status),
 	       LOG_U64("bytes", call->reply.without_body ? 0 : reply_length(&call->reply)),
-	       LOG_U64("us", clock_mono_us() - call->started_us),
+	       LOG_U64("us", us),
 	       LOG_STR("sent", sent ? "yes" : "no"));
 }
 
-static void count_request(const struct call *call, bool sent)
+static void count_request(const struct call *call, bool sent, uint64_t us)
 {
-	metric_add(call->metrics, METRIC_REQUESTS, 1);
-	switch (call->reply.status / 100) {
-	case 2: metric_add(call->metrics, METRIC_REQUESTS_2XX, 1); break;
-	case 4: metric_add(call->metrics, METRIC_REQUESTS_4XX, 1); break;
-	case 5: metric_add(call->metrics, METRIC_REQUESTS_5XX, 1); break;
-	}
+	struct metric_slot *metrics = call->metrics;
+
+	metric_request(metrics, call->counted, call->reply.status, us, (uint64_t)call->body.seen,
+		       call->reply.without_body ? 0 : reply_length(&call->reply));
+	if (call->outcome != RC_OK)
+		metric_refusal(metrics, call->outcome);
+	if (call->caller.project != NULL)
+		metric_project(metrics, call->caller.project->number, call->route->right != RIGHT_READ);
 	if (!sent)
-		metric_add(call->metrics, METRIC_CONNECTION_ERRORS, 1);
+		metric_add(metrics, METRIC_CONNECTION_ERRORS, 1);
 }
 
 /* Whether the reply is to be sent, and how it ends; the thread that runs the request, before it sends it. */
@@ -268,9 +271,10 @@ static bool request_end(struct conn *conn, bool sent)
 	struct job *job = conn->job;
 	struct call *call = &job->call;
 	bool keep = sent && !job->is_last && !conn->has_left && conn->fcgi.keepConnection;
+	uint64_t us = clock_mono_us() - call->started_us;
 
-	count_request(call, sent);
-	log_request(job, sent);
+	count_request(call, sent, us);
+	log_request(job, sent, us);
 	routes_clear(call);
 	FCGX_Free(&conn->fcgi, 0);
 	if (job->rc == RC_STORE)
@@ -357,6 +361,7 @@ static void conn_commit(struct conn *conn)
 	struct worker *worker = conn->worker;
 	struct commit_op *op = &conn->job->call.op;
 
+	metric_add(worker->metrics, METRIC_WRITES_PARKED, 1);
 	conn_enter(conn, CONN_WRITING);
 	op->next = NULL;
 	*worker->chain_tail = op;
@@ -441,6 +446,7 @@ static void conn_serve(struct conn *conn)
 		return;
 	}
 	conn->job->conn = conn;
+	metric_add(conn->worker->metrics, METRIC_REQUESTS_BEGUN, 1);
 	conn_run(conn);
 }
 
@@ -585,6 +591,7 @@ void conn_written(struct conn *conn)
 {
 	struct call *call = &conn->job->call;
 
+	metric_add(call->metrics, METRIC_UNPARKED, 1);
 	conn->job->rc = call->op.rc;
 	routes_done(call);
 	conn_tell(conn);
@@ -594,6 +601,7 @@ void conn_flushed(struct conn *conn)
 {
 	struct call *call = &conn->job->call;
 
+	metric_add(call->metrics, METRIC_UNPARKED, 1);
 	conn->worker->n_probing -= call->wait_sync_us != 0;
 	if (!conn_may_tell(conn)) {
 		conn->job->rc = RC_UNAVAILABLE;
@@ -605,6 +613,7 @@ void conn_flushed(struct conn *conn)
 void conn_returned(struct conn *conn)
 {
 	conn->worker->pool->n_slow--;
+	metric_add(conn->worker->metrics, METRIC_SLOW_CALLS_DONE, 1);
 	worker_return_job(conn->worker, conn->job);
 	conn->job = NULL;
 	if (!conn->keep) {

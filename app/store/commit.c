@@ -368,14 +368,16 @@ static bool space_wait(struct store *store)
  */
 static enum rc flush(struct store *store)
 {
-	uint64_t began = clock_mono_us();
+	uint64_t began = clock_mono_us(), took;
 	int error = store->env->log_flush(store->env, NULL);
 
 	while (out_of_space(error) && space_wait(store))
 		error = store->env->log_flush(store->env, NULL);
 	atomic_store(&store->flush_waits, false);
+	took = clock_mono_us() - began;
 	metric_add(metric_slot(), METRIC_BATCHES, 1);
-	metric_add(metric_slot(), METRIC_FLUSH_US, clock_mono_us() - began);
+	metric_add(metric_slot(), METRIC_FLUSH_US, took);
+	metric_observe(metric_slot(), METRIC_FLUSHES, took);
 	if (error != 0) {
 		atomic_store(&store->failed, true);
 		LOG_ERROR("a flush failed: stopping, to recover from what is on disk",
@@ -411,6 +413,8 @@ static void batch_flush(struct store *store, struct commit_op *first)
 		}
 	}
 	metric_add(metric_slot(), METRIC_WRITES, changes);
+	if (changes != 0)
+		metric_observe(metric_slot(), METRIC_BATCH_SIZES, changes);
 	if (rc == RC_OK)
 		atomic_store(&store->flushed, atomic_load(&store->committing));
 }
