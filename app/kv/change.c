@@ -165,7 +165,7 @@ static enum rc value_change(struct store_txn *txn, struct kv_change *change, str
 	rc = there != NULL ? belongings_erase(txn, stored, there) : RC_OK;
 	if (rc == RC_OK)
 		rc = entry_put(txn, stored, &entry, entry.value, metadata);
-	return limit_settle(change->kv, stored, rc, &change->counted);
+	return write_settle(change->kv, stored, rc, entry.writes, &change->counted);
 }
 
 /* A new expiry: only the record and its row in STORE_EXPIRY; the value stays where it is, whatever its size. */
@@ -201,7 +201,8 @@ static enum rc touch(struct store_txn *txn, struct kv_change *change, struct com
 		return rc;
 	op->answer.more[0] = (uint64_t)change->expires_at;
 	op->answer.more[1] = 1;
-	return limit_settle(change->kv, stored, expiry_move(txn, change, stored, alive, op), &change->counted);
+	rc = expiry_move(txn, change, stored, alive, op);
+	return write_settle(change->kv, stored, rc, op->answer.writes, &change->counted);
 }
 
 enum rc kv_change_apply(struct store_txn *txn, struct commit_op *op, void *arg)

@@ -29,7 +29,8 @@ enum {
 	KV_METADATA_MAX = 1024,
 	KV_LIST_MAX = 1000,		/* keys on a page */
 	KV_LIST_QUICK = 200,		/* rows an event loop looks at */
-	KV_LIST_ROWS = 5000		/* rows a page looks at; then it is incomplete */
+	KV_LIST_ROWS = 5000,		/* rows a page looks at; then it is incomplete */
+	KV_HOT_WINDOW_S = 5		/* hot keys are those of the last one to two windows */
 };
 
 /* kv_open - also starts the sweeper, which removes expired keys and the chunks of lost values in small slices. */
@@ -254,5 +255,19 @@ enum rc kv_list(struct kv *kv, struct kv_list *list, struct arena *arena) MUST_U
 enum { KV_CURSOR_MAX = B64URL_LEN(1 + 16 + KV_KEY_MAX) };
 void kv_cursor_write(const struct kv *kv, const struct kv_list *list, struct buf *out);
 enum rc kv_cursor_read(const struct kv *kv, struct str text, struct arena *arena, struct kv_list *list) MUST_USE;
+
+/* A key that is written often just now. */
+struct kv_hot_key {
+	uint32_t project;
+	struct str key;
+	uint64_t recent;		/* writes lately; some may be missing, none is too many */
+	uint64_t writes;		/* accepted since it was created, the last one included */
+};
+
+/*
+ * kv_hot - the keys that are written most, the most written first; in ARENA. *SPAN_US is how long "lately" is: each
+ * key with more than a 128th of all changes in it is among them. From memory. RC_NO_MEMORY. Any thread.
+ */
+enum rc kv_hot(struct kv *kv, struct arena *arena, struct kv_hot_key **keys, size_t *n, uint64_t *span_us) MUST_USE;
 
 #endif

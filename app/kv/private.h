@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "base/hash.h"
+#include "base/hot.h"
 #include "base/limit.h"
 #include "kv/entry.h"
 #include "kv/kv.h"
@@ -16,6 +17,8 @@ struct kv_condition;
 struct kv {
 	struct store *store;
 	struct limiter *limiter;	/* the committer's */
+	struct hot *hot;		/* filled by the committer */
+	uint64_t now_us;		/* the committer's: when a write was asked for last */
 	struct hash_key cursor_key;	/* kept in the store: cursors outlive a restart */
 	pthread_mutex_t holds_lock;
 	struct kv_hold *holds;		/* a few: one for each large value that is under way */
@@ -70,7 +73,8 @@ enum rc delete_one(struct store_txn *txn, struct kv_delete *del, struct commit_a
  * belongings_erase - all that an entry keeps elsewhere.
  * entry_put        - the record, and all that it keeps elsewhere.
  * limit_ask        - ask once: a write that runs again, because the batch was undone, has been counted already.
- * limit_settle     - RC is how the write ended: one that did not happen is not counted. RC_BUSY: it will be run again.
+ * write_settle     - RC is how the write ended. One that happened is the key's WRITES-th, and makes it hotter; one that did
+ *                    not is not counted against the limit. RC_BUSY: it will be run again.
  */
 enum rc record_find(struct store_txn *txn, struct str stored, char buf[STORE_INLINE_MAX],
 		    struct entry *entry) MUST_USE;
@@ -80,7 +84,7 @@ enum rc belongings_erase(struct store_txn *txn, struct str stored, const struct 
 enum rc entry_put(struct store_txn *txn, struct str stored, const struct entry *entry,
 		  struct str value, struct str metadata) MUST_USE;
 enum rc limit_ask(struct kv *kv, struct str stored, int64_t limit, bool *counted) MUST_USE;
-enum rc limit_settle(struct kv *kv, struct str stored, enum rc rc, bool *counted) MUST_USE;
+enum rc write_settle(struct kv *kv, struct str stored, enum rc rc, uint64_t writes, bool *counted) MUST_USE;
 
 /* sweep_apply - for the sweeper: a slice of what has expired. */
 commit_apply sweep_apply;

@@ -69,8 +69,9 @@ enum rc kv_open(struct kv **out, struct store *store)
 	kv->store = store;
 	pthread_mutex_init(&kv->holds_lock, NULL);
 	kv->limiter = limiter_new();
+	kv->hot = hot_new(KV_HOT_WINDOW_S * UINT64_C(1000000), clock_mono_us());
 	rc = store_meta_random(store, "cursor_key", &kv->cursor_key, sizeof kv->cursor_key);
-	if (rc == RC_OK && (kv->limiter == NULL ||
+	if (rc == RC_OK && (kv->limiter == NULL || kv->hot == NULL ||
 			    !store_sweeper_start(store, sweeps, sizeof sweeps / sizeof sweeps[0], kv)))
 		rc = RC_NO_MEMORY;
 	if (rc != RC_OK) {
@@ -87,6 +88,7 @@ void kv_close(struct kv *kv)
 		return;
 	store_sweeper_stop(kv->store);
 	limiter_free(kv->limiter);
+	hot_free(kv->hot);
 	pthread_mutex_destroy(&kv->holds_lock);
 	free(kv);
 }

@@ -98,7 +98,8 @@ enum rc entry_put(struct store_txn *txn, struct str stored, const struct entry *
 
 enum rc limit_ask(struct kv *kv, struct str stored, int64_t limit, bool *counted)
 {
-	if (*counted || limiter_ask(kv->limiter, stored, (uint64_t)limit, clock_mono_us())) {
+	kv->now_us = clock_mono_us();
+	if (*counted || limiter_ask(kv->limiter, stored, (uint64_t)limit, kv->now_us)) {
 		*counted = true;
 		return RC_OK;
 	}
@@ -106,8 +107,11 @@ enum rc limit_ask(struct kv *kv, struct str stored, int64_t limit, bool *counted
 	return RC_WRITE_LIMIT;
 }
 
-enum rc limit_settle(struct kv *kv, struct str stored, enum rc rc, bool *counted)
+/* In a batch that is undone and run again a write makes its key hotter twice; that is rare, and nothing depends on it. */
+enum rc write_settle(struct kv *kv, struct str stored, enum rc rc, uint64_t writes, bool *counted)
 {
+	if (rc == RC_OK)
+		hot_add(kv->hot, stored, writes, kv->now_us);
 	if (rc != RC_OK && rc != RC_BUSY && *counted) {
 		limiter_give_back(kv->limiter, stored);
 		*counted = false;
@@ -180,7 +184,7 @@ enum rc put_one(struct store_txn *txn, struct kv_put *put, struct commit_answer 
 	rc = there ? belongings_erase(txn, stored, &old) : RC_OK;
 	if (rc == RC_OK)
 		rc = entry_put(txn, stored, &entry, put->value, put->metadata);
-	return limit_settle(put->kv, stored, rc, &put->counted);
+	return write_settle(put->kv, stored, rc, entry.writes, &put->counted);
 }
 
 enum rc kv_put_apply(struct store_txn *txn, struct commit_op *op, void *arg)
@@ -204,7 +208,7 @@ enum rc delete_one(struct store_txn *txn, struct kv_delete *del, struct commit_a
 	    (rc = limit_ask(del->kv, stored, del->write_limit, &del->counted)) != RC_OK)
 		return rc;
 	answer->writes = entry.writes + 1;
-	return limit_settle(del->kv, stored, entry_erase(txn, stored, &entry), &del->counted);
+	return write_settle(del->kv, stored, entry_erase(txn, stored, &entry), answer->writes, &del->counted);
 }
 
 enum rc kv_delete_apply(struct store_txn *txn, struct commit_op *op, void *arg)
