@@ -47,10 +47,18 @@ enum rc rest_user(struct call *call)
 					 registry_account(call->app->registry)), STR_LIT(""));
 }
 
+/* What the key may do: a page that is signed in with it offers no change that would be refused. */
+static const char *access_of(const struct caller *caller)
+{
+	if (caller->kind == CALLER_ADMIN)
+		return "admin";
+	return caller->right == KEY_READ ? "read" : "read_write";
+}
+
 enum rc rest_verify(struct call *call)
 {
-	return answer(call, arena_printf(call->arena, "{\"id\":\"%s\",\"status\":\"active\"}",
-					 registry_account(call->app->registry)), STR_LIT(""));
+	return answer(call, arena_printf(call->arena, "{\"id\":\"%s\",\"status\":\"active\",\"access\":\"%s\"}",
+					 registry_account(call->app->registry), access_of(&call->caller)), STR_LIT(""));
 }
 
 enum rc rest_account(struct call *call)

@@ -260,9 +260,10 @@ describe('who may ask', () => {
     });
 
   test('who am I answers one account: this installation', async () => {
-    for (const as of [kv.apiKey, reader, admin]) {
+    for (const [as, access] of [[kv.apiKey, 'read_write'], [reader, 'read'], [admin, 'admin']]) {
       const ask = (path) => kv.ask('GET', V4 + path, { as });
-      assert.equal(expectResult(await ask('/user/tokens/verify')).status, 'active');
+      const { status, access: may } = expectResult(await ask('/user/tokens/verify'));
+      assert.deepEqual([status, may], ['active', access]);
       assert.equal(typeof expectResult(await ask('/user')).id, 'string');
       for (const path of ['/accounts', '/accounts?page=1', '/accounts?page=1&per_page=50']) {
         const [account, ...more] = expectResult(await ask(path));
