@@ -126,7 +126,8 @@ enum ctl_exit cmd_bot_list(struct ctl *ctl)
 	return ask(ctl, "bot.list", ctl_object());
 }
 
-enum ctl_exit cmd_bot_add(struct ctl *ctl)
+/* COMMAND about the bots that the options name; WHICH asks for them. */
+static enum ctl_exit ask_bots(struct ctl *ctl, const char *command, const char *which)
 {
 	json_object *args = ctl_object();
 	enum ctl_exit exit;
@@ -134,11 +135,21 @@ enum ctl_exit cmd_bot_add(struct ctl *ctl)
 
 	exit = input_bots_add(ctl, args, &n);
 	if (exit == CTL_OK && n == 0)
-		exit = ctl_usage(ctl, "which bot? --bot-token-file or --bot-id says it");
+		exit = ctl_usage(ctl, "%s", which);
 	if (exit == CTL_OK)
-		return ask(ctl, "bot.add", args);
+		return ask(ctl, command, args);
 	json_object_put(args);
 	return exit;
+}
+
+enum ctl_exit cmd_bot_add(struct ctl *ctl)
+{
+	return ask_bots(ctl, "bot.add", "which bot? --bot-token-file or --bot-id says it");
+}
+
+enum ctl_exit cmd_bot_set(struct ctl *ctl)
+{
+	return ask_bots(ctl, "bot.set", "which bot? --bot-token-file says it");
 }
 
 /* COMMAND about the bot that the command line names. */

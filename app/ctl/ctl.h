@@ -209,7 +209,7 @@ enum ctl_exit cmd_rules_set(struct ctl *ctl), cmd_rules_show(struct ctl *ctl), c
 enum ctl_exit cmd_project_origins(struct ctl *ctl), cmd_project_usage(struct ctl *ctl);
 enum ctl_exit cmd_key_create(struct ctl *ctl), cmd_key_list(struct ctl *ctl), cmd_key_revoke(struct ctl *ctl);
 enum ctl_exit cmd_project_signing(struct ctl *ctl);
-enum ctl_exit cmd_bot_list(struct ctl *ctl), cmd_bot_add(struct ctl *ctl);
+enum ctl_exit cmd_bot_list(struct ctl *ctl), cmd_bot_add(struct ctl *ctl), cmd_bot_set(struct ctl *ctl);
 enum ctl_exit cmd_bot_retire(struct ctl *ctl), cmd_bot_remove(struct ctl *ctl);
 enum ctl_exit cmd_revoke(struct ctl *ctl);
 enum ctl_exit cmd_signing_key_list(struct ctl *ctl), cmd_signing_key_rotate(struct ctl *ctl);

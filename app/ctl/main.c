@@ -84,6 +84,10 @@ static const struct ctl_command commands[] = {
 	  "add a bot, or a bot's new token",
 	  "Adds bots to a project, up to 8; as for 'project create'. A bot that is there already gets a\n"
 	  "second token, which counts beside the first until 'bot retire' drops that one." },
+	{ "bot set", cmd_bot_set, OPTION_BIT(OPTION_BOT_TOKEN_FILE), 1, "PROJECT --bot-token-file FILE...",
+	  "say which token a bot has now",
+	  "Sees to it that a project has these bots, with these tokens as their newest; nothing changes\n"
+	  "when it is so already. A bot's token before counts on until it changes again, or 'bot retire'." },
 	{ "bot retire", cmd_bot_retire, 0, 2, "PROJECT BOT-ID", "drop a bot's older token",
 	  "Refuses initData that was signed with the older of a bot's two tokens from now on." },
 	{ "bot remove", cmd_bot_remove, 0, 2, "PROJECT BOT-ID", "nobody signs in through it any more",

@@ -29,6 +29,28 @@ static enum bots_reason add_secret(struct bot *bot, const uint8_t secret[BOT_SEC
 	return BOTS_OK;
 }
 
+static void drop_secret(struct bot *bot, size_t i)
+{
+	memmove(bot->secrets[i], bot->secrets[i + 1], (bot->n_secrets - 1 - i) * BOT_SECRET_SIZE);
+	OPENSSL_cleanse(bot->secrets[--bot->n_secrets], BOT_SECRET_SIZE);
+}
+
+/* SECRET becomes the newest one; BOTS_SAME_SECRET when it is that already. The oldest one makes room for it. */
+static enum bots_reason set_secret(struct bot *bot, const uint8_t secret[BOT_SECRET_SIZE])
+{
+	size_t i = 0;
+
+	while (i < bot->n_secrets && CRYPTO_memcmp(bot->secrets[i], secret, BOT_SECRET_SIZE) != 0)
+		i++;
+	if (i < bot->n_secrets && i == bot->n_secrets - 1)
+		return BOTS_SAME_SECRET;
+	if (i < bot->n_secrets)
+		drop_secret(bot, i);
+	else if (bot->n_secrets == BOT_SECRETS_MAX)
+		drop_secret(bot, 0);
+	return add_secret(bot, secret);
+}
+
 /* MORE is BOT with other secrets, or with its first ones. */
 static enum bots_reason merge(struct bot *bot, const struct bot *more)
 {
@@ -83,6 +105,38 @@ static enum rc edit_add(struct registry *registry, struct project *project, cons
 	return answer(edit, why);
 }
 
+/* BOTS_SAME_SECRET: all is as it should be, so there is nothing to store. */
+static enum bots_reason set_bot(struct project *project, const struct bot *wanted)
+{
+	struct bot *known = find(project->bots, project->n_bots, wanted->id);
+	enum bots_reason all = BOTS_SAME_SECRET;
+
+	if (known == NULL || wanted->n_secrets == 0)
+		return bots_add(project->bots, &project->n_bots, wanted);
+	for (size_t i = 0; i < wanted->n_secrets; i++)
+		if (set_secret(known, wanted->secrets[i]) == BOTS_OK)
+			all = BOTS_OK;
+	return all;
+}
+
+static enum rc edit_set(struct registry *registry, struct project *project, const void *arg)
+{
+	const struct bots_edit *edit = arg;
+	enum bots_reason all = BOTS_SAME_SECRET;
+
+	(void)registry;
+	for (size_t i = 0; i < edit->n; i++) {
+		enum bots_reason why = set_bot(project, &edit->bots[i]);
+
+		*edit->id = edit->bots[i].id;
+		if (why == BOTS_OK)
+			all = BOTS_OK;
+		else if (why != BOTS_SAME_SECRET)
+			return answer(edit, why);
+	}
+	return answer(edit, all);
+}
+
 static enum rc edit_retire(struct registry *registry, struct project *project, const void *arg)
 {
 	const struct bots_edit *edit = arg;
@@ -93,8 +147,7 @@ static enum rc edit_retire(struct registry *registry, struct project *project, c
 		return answer(edit, BOTS_UNKNOWN);
 	if (bot->n_secrets < 2)
 		return answer(edit, BOTS_ONE_SECRET);
-	memmove(bot->secrets[0], bot->secrets[1], (bot->n_secrets - 1) * BOT_SECRET_SIZE);
-	OPENSSL_cleanse(bot->secrets[--bot->n_secrets], BOT_SECRET_SIZE);
+	drop_secret(bot, 0);
 	return answer(edit, BOTS_OK);
 }
 
@@ -123,6 +176,17 @@ enum rc project_add_bots(struct registry *registry, struct str any, const struct
 			 enum bots_reason *why, uint64_t *id)
 {
 	return run(registry, any, edit_add, (struct bots_edit){ bots, n, id, why });
+}
+
+enum rc project_set_bots(struct registry *registry, struct str any, const struct bot *bots, size_t n,
+			 enum bots_reason *why, uint64_t *id)
+{
+	enum rc rc = run(registry, any, edit_set, (struct bots_edit){ bots, n, id, why });
+
+	if (*why != BOTS_SAME_SECRET)
+		return rc;
+	*why = BOTS_OK;
+	return RC_OK;
 }
 
 enum rc project_retire_secret(struct registry *registry, struct str any, uint64_t bot, enum bots_reason *why)

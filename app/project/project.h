@@ -187,6 +187,8 @@ enum rc project_revoke(struct registry *registry, struct str any, uint64_t teleg
  * Bots of a project, as they are from the next request on. What is in the way is said in *WHY.
  * project_add_bots - all N of BOTS, or none; a bot that is there already gets a second secret, or its first. *ID is the
  * one that is in the way.
+ * project_set_bots - the same, but a secret may be there already: it becomes the bot's newest one, and of more than
+ * two the oldest goes. A project that has the bots like that is left as it is, with its generation.
  * project_retire_secret - of the two secrets of a bot the older one goes.
  * project_remove_bot - the bot and its secrets.
  * RC_BAD_REQUEST with *WHY; RC_KEY_NOT_FOUND: no such project, or with *WHY no such bot.
@@ -202,6 +204,8 @@ enum bots_reason {
 	BOTS_UNKNOWN
 };
 enum rc project_add_bots(struct registry *registry, struct str any, const struct bot *bots, size_t n,
+			 enum bots_reason *why, uint64_t *id) MUST_USE;
+enum rc project_set_bots(struct registry *registry, struct str any, const struct bot *bots, size_t n,
 			 enum bots_reason *why, uint64_t *id) MUST_USE;
 enum rc project_retire_secret(struct registry *registry, struct str any, uint64_t bot, enum bots_reason *why) MUST_USE;
 enum rc project_remove_bot(struct registry *registry, struct str any, uint64_t bot, enum bots_reason *why) MUST_USE;

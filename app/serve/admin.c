@@ -385,6 +385,7 @@ static const struct {
 	{ "project.signing",  admin_project_signing,   "project signing",                            true },
 	{ "bot.list",         admin_bot_list,          "project",                                    false },
 	{ "bot.add",          admin_bot_add,           "project bots",                               true },
+	{ "bot.set",          admin_bot_set,           "project bots",                               true },
 	{ "bot.retire",       admin_bot_retire,        "project bot",                                true },
 	{ "bot.remove",       admin_bot_remove,        "project bot",                                true },
 	{ "revoke",           admin_revoke,            "project user",                               true },

@@ -34,7 +34,7 @@ admin_command admin_project_disable, admin_project_enable, admin_project_delete,
 admin_command admin_project_origins, admin_audit_list;
 admin_command admin_key_create, admin_key_list, admin_key_revoke;
 admin_command admin_rules_set, admin_rules_show, admin_rules_test;
-admin_command admin_bot_list, admin_bot_add, admin_bot_retire, admin_bot_remove;
+admin_command admin_bot_list, admin_bot_add, admin_bot_set, admin_bot_retire, admin_bot_remove;
 admin_command admin_revoke, admin_revoke_list;
 admin_command admin_signing_key_list, admin_signing_key_rotate, admin_signing_key_remove, admin_project_signing;
 admin_command admin_admin_key_create, admin_admin_key_list, admin_admin_key_revoke;

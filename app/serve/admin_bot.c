@@ -169,20 +169,14 @@ enum rc admin_bot_list(struct admin *admin)
 	return rc;
 }
 
-/* The N bots of MORE to those of PROJECT: all of them fit, or none is added. */
-static enum rc add_all(struct admin *admin, const struct project *project, const struct bot *more, size_t n)
-{
-	enum bots_reason why;
-	uint64_t id = 0;
-	enum rc rc = project_add_bots(admin->app->registry, str_c(project->id), more, n, &why, &id);
-
-	return why == BOTS_OK ? rc : explain(admin, why, id);
-}
-
-enum rc admin_bot_add(struct admin *admin)
+/* The bots of the argument "bots" to those of the project, by RUN: all of them fit, or none is changed. */
+static enum rc take_bots(struct admin *admin, enum rc (*run)(struct registry *, struct str, const struct bot *, size_t,
+							      enum bots_reason *, uint64_t *))
 {
 	struct bot bots[PROJECT_BOTS_MAX] = { 0 };
+	enum bots_reason why = BOTS_OK;
 	const struct project *project;
+	uint64_t id = 0;
 	size_t n = 0;
 	enum rc rc;
 
@@ -192,12 +186,24 @@ enum rc admin_bot_add(struct admin *admin)
 	if (rc == RC_OK && n == 0)
 		rc = admin_fail(admin, RC_BAD_REQUEST, "bots: none is named");
 	if (rc == RC_OK)
-		rc = add_all(admin, project, bots, n);
+		rc = run(admin->app->registry, str_c(project->id), bots, n, &why, &id);
+	if (why != BOTS_OK)
+		rc = explain(admin, why, id);
 	if (rc == RC_OK)
 		rc = answer_bots(admin, str_c(project->id));
 	OPENSSL_cleanse(bots, sizeof bots);
 	project_unref(project);
 	return rc;
+}
+
+enum rc admin_bot_add(struct admin *admin)
+{
+	return take_bots(admin, project_add_bots);
+}
+
+enum rc admin_bot_set(struct admin *admin)
+{
+	return take_bots(admin, project_set_bots);
 }
 
 /* A change of the bot that the argument "bot" names. */

@@ -13,6 +13,7 @@
 
 #define SECRET_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define SECRET_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define SECRET_C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 #define KEY_TEST "40055058a4ee38156a06562e52eece92a771bcd8346a8c4615cb7376eddf72ec"
 
 static struct fixture fixture;
@@ -149,6 +150,58 @@ static void two_secrets_of_one_bot_are_one_bot(void **state)
 	assert_int_equal(project->bots[0].secrets[0][0], 0xaa);
 	assert_int_equal(project->bots[0].secrets[1][31], 0xbb);
 	project_unref(project);
+}
+
+/* The first bytes of the secrets of the one bot of "shop", and the project's generation. */
+static void expect_secrets(size_t n, const uint8_t *first, uint64_t generation)
+{
+	const struct project *project = registry_find(registry, STR_LIT("shop"));
+
+	assert_int_equal(project->n_bots, 1);
+	assert_int_equal(project->bots[0].n_secrets, n);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(project->bots[0].secrets[i][0], first[i]);
+	assert_int_equal(project->generation, generation);
+	project_unref(project);
+}
+
+static void a_bots_newest_secret_is_set_as_often_as_one_likes(void **state)
+{
+	static const char set_a[] = "{'project':'shop','bots':[{'id':42,'secret':'" SECRET_A "'}]}";
+	static const char set_b[] = "{'project':'shop','bots':[{'id':42,'secret':'" SECRET_B "'}]}";
+	static const char set_c[] = "{'project':'shop','bots':[{'id':42,'secret':'" SECRET_C "'}]}";
+
+	(void)state;
+	assert_int_equal(run("bot.set", set_a), RC_KEY_NOT_FOUND);
+	assert_int_equal(run("project.create", "{'name':'shop'}"), RC_OK);
+	assert_int_equal(run("bot.set", set_a), RC_OK);
+	expect_secrets(1, (const uint8_t[]){ 0xaa }, 2);
+	assert_int_equal(run("bot.set", set_a), RC_OK);
+	assert_int_equal(json_object_array_length(part("bots")), 1);
+	expect_secrets(1, (const uint8_t[]){ 0xaa }, 2);
+	assert_int_equal(run("bot.set", set_b), RC_OK);
+	expect_secrets(2, (const uint8_t[]){ 0xaa, 0xbb }, 3);
+	assert_int_equal(run("bot.set", set_b), RC_OK);
+	expect_secrets(2, (const uint8_t[]){ 0xaa, 0xbb }, 3);
+	/* A third one: the oldest makes room. */
+	assert_int_equal(run("bot.set", set_c), RC_OK);
+	expect_secrets(2, (const uint8_t[]){ 0xbb, 0xcc }, 4);
+	/* Back to the one before. */
+	assert_int_equal(run("bot.set", set_b), RC_OK);
+	expect_secrets(2, (const uint8_t[]){ 0xcc, 0xbb }, 5);
+	assert_int_equal(run("bot.set", "{'project':'shop'}"), RC_BAD_REQUEST);
+	assert_int_equal(run("bot.set", "{'project':'shop','bots':[{'id':42}]}"), RC_BAD_REQUEST);
+	assert_int_equal(run("bot.set", "{'project':'shop','bots':[{'id':42,'secret':'" SECRET_A "'},{'id':43},{'id':43}]}"),
+			 RC_BAD_REQUEST);
+	expect_secrets(2, (const uint8_t[]){ 0xcc, 0xbb }, 5);
+}
+
+static void a_bot_that_telegrams_key_checks_gets_a_secret(void **state)
+{
+	(void)state;
+	assert_int_equal(run("project.create", "{'name':'shop','bots':[{'id':42}]}"), RC_OK);
+	assert_int_equal(run("bot.set", "{'project':'shop','bots':[{'id':42,'secret':'" SECRET_A "'}]}"), RC_OK);
+	expect_secrets(1, (const uint8_t[]){ 0xaa }, 2);
 }
 
 static void arguments_that_make_no_sense_are_refused(void **state)
@@ -437,6 +490,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_project_shows_what_it_was_made_with, start, stop),
 		cmocka_unit_test_setup_teardown(no_answer_holds_a_bots_secret, start, stop),
 		cmocka_unit_test_setup_teardown(two_secrets_of_one_bot_are_one_bot, start, stop),
+		cmocka_unit_test_setup_teardown(a_bots_newest_secret_is_set_as_often_as_one_likes, start, stop),
+		cmocka_unit_test_setup_teardown(a_bot_that_telegrams_key_checks_gets_a_secret, start, stop),
 		cmocka_unit_test_setup_teardown(arguments_that_make_no_sense_are_refused, start, stop),
 		cmocka_unit_test_setup_teardown(eight_bots_fit, start, stop),
 		cmocka_unit_test_setup_teardown(what_is_missing_or_taken_is_said, start, stop),
