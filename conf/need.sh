@@ -41,6 +41,7 @@ test  mandoc     mandoc
 test  chromium   chromium
 test  ps         procps
 test  strace     strace
+test  systemd-analyze systemd
 node  npm        npm
 bench wrk        wrk
 bench valgrind   valgrind

@@ -90,6 +90,8 @@ inside() {
 	# Not chroot: nobody in there could make a user namespace.
 	part 'change the root' pivot_root . .
 	umount -l .
+	# As systemd makes it where it is not in a container; credentials come by it.
+	mount --make-rshared /
 	if [ -n "$BOOT_PREPARE" ] && ! sh -s <&4 >&2; then
 		exit 98
 	fi
