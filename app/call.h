@@ -40,6 +40,7 @@ struct app {
 	struct registry *registry;
 	struct auth *auth;
 	_Atomic bool is_ending;		/* the server has been told to end, or has to */
+	int64_t started_at;		/* seconds since 1970 */
 };
 
 /* What the Origin header says to the project that the request is about (doors/origin.c). */

@@ -7,7 +7,7 @@
 # As root, or through sudo; without either it says what to install. Nothing missing: nothing is
 # run, not even `apt-get update`. Progress goes to standard error.
 #
-# Debian starts a new nginx on port 80, and likewise what the benchmark compares with. A service that
+# Debian starts a new nginx on port 80, and likewise what tests and benchmark use besides. A service that
 # this script installs is neither started nor enabled: the demo, the tests and the benchmark run their own.
 # One that was there before is left alone.
 set -eu
@@ -42,6 +42,7 @@ test  chromium   chromium
 test  ps         procps
 test  strace     strace
 test  systemd-analyze systemd
+test  prometheus prometheus
 node  npm        npm
 bench wrk        wrk
 bench valgrind   valgrind
@@ -51,7 +52,7 @@ bench strace     strace
 '
 
 # Commands of the above that are services as well, of the same name.
-services='nginx redis-server webdis'
+services='nginx redis-server webdis prometheus'
 
 say() {
 	echo "$*" >&2

@@ -222,7 +222,7 @@ enum ctl_exit cmd_kv_bulk_put(struct ctl *ctl), cmd_kv_bulk_delete(struct ctl *c
 enum ctl_exit cmd_export(struct ctl *ctl), cmd_import(struct ctl *ctl);
 enum ctl_exit cmd_backup(struct ctl *ctl);
 enum ctl_exit cmd_audit(struct ctl *ctl);
-enum ctl_exit cmd_status(struct ctl *ctl);
+enum ctl_exit cmd_status(struct ctl *ctl), cmd_metrics(struct ctl *ctl);
 enum ctl_exit cmd_check_initdata(struct ctl *ctl), cmd_check_jwt(struct ctl *ctl);
 
 #endif

@@ -169,6 +169,9 @@ static const struct ctl_command commands[] = {
 	  "is a document a line." },
 	{ "status", cmd_status, 0, 0, "", "is the server well, what has it done",
 	  "Shows the server's state, the settings that matter, and everything that it counts." },
+	{ "metrics", cmd_metrics, 0, 0, "", "all that is counted, as Prometheus reads it",
+	  "Prints what /metrics of the operator's listener answers, for those who do not have it. The\n"
+	  "numbers are explained in tmakv-metrics(7)." },
 	{ "check-initdata", cmd_check_initdata,
 	  OPTION_BIT(OPTION_PROJECT) | BOTS | OPTION_BIT(OPTION_NOW) | OPTION_BIT(OPTION_MAX_AGE), 0,
 	  "(--project P | --bot-token-file FILE | --bot-id ID [--test | --public-key HEX]) "

@@ -7,6 +7,9 @@
 
 #include "base/rc.h"
 
+struct app;
+struct arena;
+struct buf;
 struct call;
 struct project;
 
@@ -80,5 +83,12 @@ enum rc binding_bulk_get(struct call *call) MUST_USE;
 /* operator.c: how the server is */
 enum rc operator_health(struct call *call) MUST_USE;
 enum rc operator_ready(struct call *call) MUST_USE;
+
+/*
+ * metrics.c: metrics_write - all that is counted, as Prometheus reads it, to OUT. It reads the store and asks Berkeley
+ * DB for its statistics: not in an event loop. RC_NO_MEMORY.
+ */
+enum { METRICS_PROJECTS_MAX = 100, METRICS_SIZE_MAX = 1 << 20 };
+enum rc metrics_write(const struct app *app, struct arena *arena, struct buf *out) MUST_USE;
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/jdoc.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "doors/doors.h"
 #include "serve/admin.h"
 #include "serve/backup.h"
 #include "serve/control.h"
@@ -166,8 +167,6 @@ void admin_append_str(struct admin *admin, json_object *array, struct str value)
 
 /* --- status --- */
 
-#define LAST_BACKUP "last_backup"	/* in STORE_META: seconds since 1970 */
-
 static void put_settings(struct admin *admin)
 {
 	const struct conf *conf = admin->app->conf;
@@ -189,18 +188,6 @@ static void put_settings(struct admin *admin)
 	admin_put_str(admin, object, "log_level", str_c(conf->log_level));
 }
 
-static int64_t last_backup_at(struct store *store)
-{
-	uint64_t at;
-	char text[24];
-	size_t n;
-
-	if (store_get(store, STORE_META, STR_LIT(LAST_BACKUP), text, sizeof text, &n) != RC_OK ||
-	    !str_to_u64(str_make(text, n), 0, INT64_MAX, &at))
-		return 0;
-	return (int64_t)at;
-}
-
 static void put_store(struct admin *admin)
 {
 	json_object *object = admin_put_object(admin, admin->result, "store");
@@ -212,9 +199,12 @@ static void put_store(struct admin *admin)
 	admin_put_i64(admin, object, "queued", (int64_t)status.queued);
 	admin_put_i64(admin, object, "last_checkpoint_at", status.last_checkpoint_at);
 	admin_put_i64(admin, object, "log_bytes_since_checkpoint", (int64_t)status.log_bytes_since_checkpoint);
+	admin_put_i64(admin, object, "data_bytes", (int64_t)status.data_bytes);
+	admin_put_i64(admin, object, "log_bytes", (int64_t)status.log_bytes);
+	admin_put_i64(admin, object, "recoveries", (int64_t)status.recoveries);
 	admin_put_i64(admin, object, "cache_hits", (int64_t)status.cache_hits);
 	admin_put_i64(admin, object, "cache_misses", (int64_t)status.cache_misses);
-	admin_put_i64(admin, object, "last_backup_at", last_backup_at(admin->app->store));
+	admin_put_i64(admin, object, "last_backup_at", store_last_backup_at(admin->app->store));
 }
 
 static void put_metrics(struct admin *admin)
@@ -248,6 +238,19 @@ static enum rc status(struct admin *admin)
 	put_store(admin);
 	put_metrics(admin);
 	return RC_OK;
+}
+
+/* The same text as on the operator door. */
+static enum rc metrics(struct admin *admin)
+{
+	struct buf text;
+	enum rc rc;
+
+	buf_init(&text, admin->arena, METRICS_SIZE_MAX);
+	rc = metrics_write(admin->app, admin->arena, &text);
+	if (rc == RC_OK)
+		admin_put_str(admin, admin->result, "text", buf_str(&text));
+	return rc;
 }
 
 /* --- kv.open --- */
@@ -287,7 +290,7 @@ static enum rc backup_done(struct admin *admin)
 	if ((rc = admin_arg_i64(admin, "at", 0, INT64_MAX / 2, &at)) != RC_OK)
 		return rc;
 	snprintf(text, sizeof text, "%" PRId64, at);
-	return store_meta_write(admin->app->store, LAST_BACKUP, str_c(text));
+	return store_meta_write(admin->app->store, STORE_LAST_BACKUP, str_c(text));
 }
 
 /* --- check-initdata --- */
@@ -404,6 +407,7 @@ static const struct {
 	{ "kv.open",          kv_open_connection,      "",                                           true },
 	{ "audit.list",       admin_audit_list,        "project since limit",                        false },
 	{ "status",           status,                  "",                                           false },
+	{ "metrics",          metrics,                 "",                                           false },
 	{ "check-initdata",   check_initdata,          "project init_data now max_age",              false },
 };
 

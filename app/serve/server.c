@@ -112,6 +112,7 @@ static int open_all(struct server *server, const struct conf *conf, const struct
 	int code;
 
 	app->conf = conf;
+	app->started_at = clock_wall_s();
 	code = store_exit_code(store_open(&app->store, conf));
 	if (code != 0)
 		return code;

@@ -526,6 +526,7 @@ static enum store_open_result store_begin(struct store *store, const struct conf
 	manifest_write(store);
 	if (!committer_start(store) || !checkpointer_start(store))
 		return STORE_FAILED;
+	unclean_begin(store);
 	return STORE_OPENED;
 }
 
@@ -551,28 +552,11 @@ void store_close(struct store *store)
 	helper_stop(&store->sweeper);
 	checkpointer_stop(store);
 	committer_stop(store);
-	if (!atomic_load(&store->failed) && checkpoint_now(store) != 0)
+	if (atomic_load(&store->failed))
+		;
+	else if (checkpoint_now(store) != 0)
 		LOG_WARN("no checkpoint at the end: the next start recovers from the log");
+	else
+		unclean_end(store);
 	store_free(store);
-}
-
-void store_read_status(struct store *store, struct store_status *status)
-{
-	DB_LOG_STAT *log = NULL;
-	DB_MPOOL_STAT *cache = NULL;
-
-	*status = (struct store_status){
-		.free_bytes = atomic_load(&store->free_bytes),
-		.full = atomic_load(&store->full),
-		.last_checkpoint_at = atomic_load(&store->last_checkpoint_at),
-		.queued = atomic_load(&store->queued),
-	};
-	if (store->env->log_stat(store->env, &log, 0) == 0)
-		status->log_bytes_since_checkpoint = (uint64_t)log->st_wc_mbytes << 20 | log->st_wc_bytes;
-	if (store->env->memp_stat(store->env, &cache, NULL, 0) == 0) {
-		status->cache_hits = (uint64_t)cache->st_cache_hit;
-		status->cache_misses = (uint64_t)cache->st_cache_miss;
-	}
-	free(log);
-	free(cache);
 }

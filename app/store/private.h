@@ -53,6 +53,7 @@ struct store {
 	int lock_fd;
 	char *data_dir, *log_dir;
 	bool made_tables;		/* that were not there before */
+	uint64_t recoveries;		/* unclean.c's, from when it is open */
 
 	/*
 	 * Versions. The committer writes them, everybody reads them.
@@ -174,6 +175,10 @@ DBT store_dbt_out(void *buf, size_t size);
  */
 bool birth_begin(struct store *store) MUST_USE;
 bool birth_end(struct store *store) MUST_USE;
+
+/* unclean.c: unclean_begin - this server serves from now on; unclean_end - nothing is left to recover. Under the lock file's lock. */
+void unclean_begin(struct store *store);
+void unclean_end(const struct store *store);
 
 /* commit.c */
 bool committer_start(struct store *store);

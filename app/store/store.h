@@ -181,7 +181,15 @@ struct store_status {
 	int64_t last_checkpoint_at;	/* seconds since 1970 */
 	uint64_t queued;		/* writes waiting */
 	uint64_t cache_hits, cache_misses;	/* pages that were in the cache when they were wanted, or had to be read */
+	uint64_t cache_bytes;		/* how large it is */
+	uint64_t data_bytes, log_bytes;	/* of the tables' files, of the log's */
+	uint64_t recoveries;		/* ever in this data directory: servers that did not come to their end */
 };
+/* store_read_status - some hundred microseconds and more, with a large cache: counting its pages is what takes long. */
 void store_read_status(struct store *store, struct store_status *status);
+
+/* store_last_backup_at - when the newest backup was whole, seconds since 1970: the row STORE_LAST_BACKUP of STORE_META; 0: never. */
+#define STORE_LAST_BACKUP "last_backup"
+int64_t store_last_backup_at(struct store *store);
 
 #endif

@@ -36,6 +36,6 @@ $commands
 EOT
 
 if command -v mandoc >/dev/null; then
-	mandoc -T lint -W warning "$top"/app/*.8 "$top"/app/*.5 >&2 || rc=1
+	mandoc -T lint -W warning "$top"/app/*.[578] >&2 || rc=1
 fi
 exit $rc
