@@ -66,6 +66,9 @@ static const struct {
 	[OPTION_REMOVE]         = { "remove",         0,   "O",    "let them not ask any more" },
 	[OPTION_ANY]            = { "any",            0,   NULL,   "let pages of any origin ask, as at first" },
 	[OPTION_SINCE]          = { "since",          0,   "T",    "only what was done from T on, in seconds since 1970" },
+	[OPTION_ONCE]           = { "once",           0,   NULL,   "show it once, as text, and end" },
+	[OPTION_INTERVAL]       = { "interval",       0,   "S",    "seconds between two looks, 0.2 to 60; default: 1" },
+	[OPTION_COUNT]          = { "count",          0,   "N",    "end when it was shown N times" },
 	[OPTION_MIN_TTL]        = { "min-ttl",        0,   "S",    "shortest time to live a client may ask for; or 'default'" },
 };
 

@@ -53,7 +53,7 @@ static enum ctl_exit path_of_conf(struct ctl *ctl, const char *file, const char 
 	return CTL_OK;
 }
 
-static enum ctl_exit find_path(struct ctl *ctl, const char **path)
+enum ctl_exit control_path(struct ctl *ctl, const char **path)
 {
 	const char *given = args_value(ctl, OPTION_CONTROL), *file = args_value(ctl, OPTION_CONFIG);
 	struct conf conf;
@@ -244,7 +244,7 @@ static const struct {
 	{ "storage_full",    CTL_TEMPORARY },
 };
 
-static enum ctl_exit report(struct ctl *ctl, json_object *doc)
+enum ctl_exit control_report(struct ctl *ctl, json_object *doc)
 {
 	struct str code = ctl_get_str(doc, "code"), error = ctl_get_str(doc, "error");
 	enum ctl_exit exit = CTL_INTERNAL;
@@ -256,7 +256,7 @@ static enum ctl_exit report(struct ctl *ctl, json_object *doc)
 }
 
 /* {"command":...,"args":...} as a line. */
-static struct str request_line(struct ctl *ctl, const char *command, json_object *args)
+struct str control_line(struct ctl *ctl, const char *command, json_object *args)
 {
 	json_object *request = ctl_object();
 	struct buf buf;
@@ -277,13 +277,13 @@ static struct str request_line(struct ctl *ctl, const char *command, json_object
 
 enum ctl_exit control_ask(struct ctl *ctl, const char *command, json_object *args, json_object **result)
 {
-	struct str request = request_line(ctl, command, args);
+	struct str request = control_line(ctl, command, args);
 	json_object *doc, *found;
 	const char *path;
 	enum ctl_exit exit;
 	int fd = -1, error;
 
-	if ((exit = find_path(ctl, &path)) != CTL_OK)
+	if ((exit = control_path(ctl, &path)) != CTL_OK)
 		return exit;
 	if ((error = connect_to(path, &fd)) != 0)
 		return explain_connect(ctl, path, error);
@@ -292,7 +292,7 @@ enum ctl_exit control_ask(struct ctl *ctl, const char *command, json_object *arg
 	if (exit != CTL_OK)
 		return exit;
 	if (!ctl_get_bool(doc, "ok"))
-		exit = report(ctl, doc);
+		exit = control_report(ctl, doc);
 	else if (!jdoc_object(doc, "result", &found))
 		exit = ctl_fail(ctl, CTL_INTERNAL, "internal", "the answer is not one of tmakvd's; is something else listening there?");
 	else
@@ -314,7 +314,7 @@ static enum ctl_exit read_opened(struct ctl *ctl, json_object *doc, enum patienc
 	if (!ctl_get_bool(doc, "ok")) {
 		if (patience != PATIENCE_NONE && str_eq(ctl_get_str(doc, "code"), STR_LIT("unavailable")))
 			return CTL_TEMPORARY;
-		return report(ctl, doc);
+		return control_report(ctl, doc);
 	}
 	jdoc_object(doc, "result", &result);
 	*account = arena_dup(ctl->arena, ctl_get_str(result, "account_id"));
@@ -334,7 +334,7 @@ static enum ctl_exit open_once(struct ctl *ctl, const char *path, enum patience 
 		*again = patience == PATIENCE_GONE && (error == ENOENT || error == ECONNREFUSED || error == EAGAIN);
 		return *again ? CTL_TEMPORARY : explain_connect(ctl, path, error);
 	}
-	how = exchange(fd, request_line(ctl, "kv.open", NULL), &doc);
+	how = exchange(fd, control_line(ctl, "kv.open", NULL), &doc);
 	if (how == EXCHANGE_OK) {
 		exit = read_opened(ctl, doc, patience, account);
 		json_object_put(doc);
@@ -359,7 +359,7 @@ enum ctl_exit control_open(struct ctl *ctl, bool was_open, int *fd, struct str *
 	const char *path;
 	bool again;
 
-	if ((exit = find_path(ctl, &path)) != CTL_OK)
+	if ((exit = control_path(ctl, &path)) != CTL_OK)
 		return exit;
 	while ((exit = open_once(ctl, path, patience, fd, account, &again)) != CTL_OK && again) {
 		nanosleep(&pause, NULL);
@@ -383,7 +383,7 @@ enum ctl_exit stream_open(struct ctl *ctl, struct control_stream *stream)
 	int error;
 
 	*stream = (struct control_stream){ .fd = -1 };
-	if ((exit = find_path(ctl, &path)) != CTL_OK)
+	if ((exit = control_path(ctl, &path)) != CTL_OK)
 		return exit;
 	if ((error = connect_to(path, &stream->fd)) != 0)
 		return explain_connect(ctl, path, error);
@@ -404,7 +404,7 @@ void stream_close(struct control_stream *stream)
 
 enum ctl_exit stream_ask(struct ctl *ctl, struct control_stream *stream, const char *command, int passed_fd)
 {
-	struct str line = request_line(ctl, command, NULL);
+	struct str line = control_line(ctl, command, NULL);
 	struct iovec bytes = { (void *)(uintptr_t)line.p, line.n };
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
@@ -476,7 +476,7 @@ enum ctl_exit stream_next(struct ctl *ctl, struct control_stream *stream, json_o
 	} else if (ctl_get_bool(doc, "ok") && jdoc_object(doc, "result", &part)) {
 		*result = json_object_get(part);
 	} else {
-		exit = report(ctl, doc);
+		exit = control_report(ctl, doc);
 	}
 	json_object_put(doc);
 	return exit;

@@ -47,6 +47,7 @@ enum ctl_option {
 	OPTION_EXPIRES_IN, OPTION_EXPIRES_AT, OPTION_AT_ONCE, OPTION_LIST,
 	OPTION_MAX_KEYS, OPTION_MAX_BYTES, OPTION_USER_MAX_KEYS, OPTION_USER_MAX_BYTES, OPTION_USER_RATE,
 	OPTION_ADD, OPTION_REMOVE, OPTION_ANY, OPTION_SINCE,
+	OPTION_ONCE, OPTION_INTERVAL, OPTION_COUNT,
 	OPTION__COUNT
 };
 
@@ -194,6 +195,14 @@ enum ctl_exit input_bots_add(struct ctl *ctl, json_object *args, size_t *n);
 enum ctl_exit control_ask(struct ctl *ctl, const char *command, json_object *args, json_object **result);
 
 /*
+ * For those who ask by themselves: control_path - where tmakvd listens; control_line - COMMAND and ARGS (taken over; NULL =
+ * none) as the line to send; control_report - say what the answer DOC says went wrong.
+ */
+enum ctl_exit control_path(struct ctl *ctl, const char **path);
+struct str control_line(struct ctl *ctl, const char *command, json_object *args);
+enum ctl_exit control_report(struct ctl *ctl, json_object *doc);
+
+/*
  * control_open - a connection to tmakvd that speaks FastCGI as the operator; *ACCOUNT is the installation's id.
  * A server that is ending is waited for, half a minute at most, and one that is gone when it WAS_OPEN before.
  */
@@ -223,6 +232,7 @@ enum ctl_exit cmd_export(struct ctl *ctl), cmd_import(struct ctl *ctl);
 enum ctl_exit cmd_backup(struct ctl *ctl);
 enum ctl_exit cmd_audit(struct ctl *ctl);
 enum ctl_exit cmd_status(struct ctl *ctl), cmd_metrics(struct ctl *ctl);
+enum ctl_exit cmd_top(struct ctl *ctl);
 enum ctl_exit cmd_check_initdata(struct ctl *ctl), cmd_check_jwt(struct ctl *ctl);
 
 #endif

@@ -172,6 +172,12 @@ static const struct ctl_command commands[] = {
 	{ "metrics", cmd_metrics, 0, 0, "", "all that is counted, as Prometheus reads it",
 	  "Prints what /metrics of the operator's listener answers, for those who do not have it. The\n"
 	  "numbers are explained in tmakv-metrics(7)." },
+	{ "top", cmd_top,
+	  OPTION_BIT(OPTION_ONCE) | OPTION_BIT(OPTION_INTERVAL) | OPTION_BIT(OPTION_COUNT) | OPTION_BIT(OPTION_PROJECT), 0,
+	  "[--project P] [--interval S] [--once | --count N]", "what is the server doing now, live",
+	  "Shows, once a second, requests by kind and how long they took, the committer's queue, the caches, what\n"
+	  "each project asks for, and the keys that are written most with their write counters. On a terminal 'h'\n"
+	  "explains it and 'q' quits. Elsewhere it is plain text; with --json a document a line." },
 	{ "check-initdata", cmd_check_initdata,
 	  OPTION_BIT(OPTION_PROJECT) | BOTS | OPTION_BIT(OPTION_NOW) | OPTION_BIT(OPTION_MAX_AGE), 0,
 	  "(--project P | --bot-token-file FILE | --bot-id ID [--test | --public-key HEX]) "

@@ -408,6 +408,7 @@ static const struct {
 	{ "audit.list",       admin_audit_list,        "project since limit",                        false },
 	{ "status",           status,                  "",                                           false },
 	{ "metrics",          metrics,                 "",                                           false },
+	{ "top",              admin_top,               "project",                                    false },
 	{ "check-initdata",   check_initdata,          "project init_data now max_age",              false },
 };
 

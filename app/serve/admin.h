@@ -31,7 +31,7 @@ typedef enum rc admin_command(struct admin *admin);
 
 admin_command admin_project_create, admin_project_list, admin_project_show, admin_project_rename;
 admin_command admin_project_disable, admin_project_enable, admin_project_delete, admin_project_limit;
-admin_command admin_project_origins, admin_audit_list;
+admin_command admin_project_origins, admin_audit_list, admin_top;
 admin_command admin_key_create, admin_key_list, admin_key_revoke;
 admin_command admin_rules_set, admin_rules_show, admin_rules_test;
 admin_command admin_bot_list, admin_bot_add, admin_bot_set, admin_bot_retire, admin_bot_remove;

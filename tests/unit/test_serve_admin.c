@@ -8,6 +8,7 @@
 #include "auth/initdata.h"
 #include "base/clock.h"
 #include "base/jdoc.h"
+#include "kv/kv.h"
 #include "project/project.h"
 #include "serve/control.h"
 
@@ -238,6 +239,7 @@ static void arguments_that_make_no_sense_are_refused(void **state)
 		{ "key.create", "{'project':'shop','right':'read','name':7}" },
 		{ "key.revoke", "{'project':'shop'}" },
 		{ "status", "{'verbose':true}" },
+		{ "top", "{'limit':3}" },
 		{ "check-initdata", "{'project':'shop'}" },
 		{ "check-initdata", "{'project':'shop','init_data':'','now':-1}" },
 		{ "check-initdata", "{'project':'shop','init_data':'','max_age':'1'}" },
@@ -484,6 +486,123 @@ static void initdata_is_judged_as_a_sign_in_would_be(void **state)
 	assert_non_null(strstr(text_of(result, "explain"), "no bot"));
 }
 
+/* ---- top ---- */
+
+static int start_with_keys(void **state)
+{
+	start(state);
+	return kv_open(&app.kv, fixture.store) == RC_OK ? 0 : -1;
+}
+
+static int stop_with_keys(void **state)
+{
+	kv_close(app.kv);
+	return stop(state);
+}
+
+/* A project that has had so many requests, and a key that was written N times. */
+static void make_busy_project(const char *name, const char *key, uint64_t reads, int n)
+{
+	char text[80];
+	const struct project *project;
+	uint32_t number;
+
+	snprintf(text, sizeof text, "{'name':'%s'}", name);
+	assert_int_equal(run("project.create", text), RC_OK);
+	project = registry_find(registry, str_c(name));
+	number = project->number;
+	project_unref(project);
+	for (uint64_t i = 0; i < reads; i++)
+		metric_project(metric_slot(), number, false);
+	for (int i = 0; i < n; i++) {
+		struct kv_put put = { .kv = app.kv, .project = number, .key = str_c(key), .value = STR_LIT("1"),
+				      .kind = KIND_JSON, .now = 1000000 };
+		struct commit_op op;
+
+		commit_op_init(&op, kv_put_apply, &put, 1, STR_LIT(""));
+		assert_int_equal(commit_run(fixture.store, &op), RC_OK);
+		metric_project(metric_slot(), number, true);
+	}
+}
+
+static void top_tells_projects_and_hot_keys(void **state)
+{
+	(void)state;
+	make_busy_project("quiet", "a", 1, 2);
+	make_busy_project("busy", "b", 100, 5);
+	metric_request(metric_slot(), METRIC_OP_SDK_GET, 200, 100, 0, 1);
+	metric_request(metric_slot(), METRIC_OP_REST_GET, 200, 100, 0, 1);
+	assert_int_equal(run("top", "{}"), RC_OK);
+	assert_true(number_of(result, "uptime_us") >= 0);
+	assert_int_equal(number_of(result, "projects_known"), 2);
+	assert_string_equal(text_of(element("projects", 0), "project"), "busy");
+	assert_int_equal(number_of(element("projects", 0), "reads"), 100);
+	assert_int_equal(number_of(element("projects", 0), "writes"), 5);
+	assert_string_equal(text_of(element("projects", 1), "project"), "quiet");
+	assert_string_equal(text_of(element("hot_keys", 0), "key"), "b");
+	assert_string_equal(text_of(element("hot_keys", 0), "project"), "busy");
+	assert_int_equal(number_of(element("hot_keys", 0), "writes"), 5);
+	assert_int_equal(number_of(element("hot_keys", 0), "recent"), 5);
+	assert_string_equal(text_of(element("hot_keys", 1), "key"), "a");
+	/* Both doors together, in the bucket that 100 us fall into. */
+	assert_string_equal(text_of(element("latency", METRIC_READ), "class"), "read");
+	assert_string_equal(json_object_to_json_string_ext(element("latency", METRIC_READ), JSON_C_TO_STRING_PLAIN),
+			    "{\"class\":\"read\",\"buckets\":[112,2]}");
+}
+
+/* Which are told of first goes by what they did since the last look. */
+static void top_puts_those_first_that_are_busy_now(void **state)
+{
+	(void)state;
+	make_busy_project("was", "a", 1000, 1);
+	assert_int_equal(run("top", "{}"), RC_OK);
+	make_busy_project("is", "b", 10, 1);
+	assert_int_equal(run("top", "{}"), RC_OK);
+	assert_string_equal(text_of(element("projects", 0), "project"), "is");
+	assert_string_equal(text_of(element("projects", 1), "project"), "was");
+	assert_true(json_object_get_boolean(part("projects_whole")));
+}
+
+static void top_can_be_of_one_project(void **state)
+{
+	(void)state;
+	make_busy_project("one", "a", 1, 1);
+	make_busy_project("two", "b", 1, 3);
+	assert_int_equal(run("top", "{'project':'one'}"), RC_OK);
+	assert_int_equal(json_object_array_length(part("projects")), 1);
+	assert_int_equal(json_object_array_length(part("hot_keys")), 1);
+	assert_string_equal(text_of(element("hot_keys", 0), "key"), "a");
+	assert_int_equal(run("top", "{'project':'three'}"), RC_KEY_NOT_FOUND);
+}
+
+static void top_tells_nothing_of_what_was_deleted(void **state)
+{
+	(void)state;
+	make_busy_project("gone", "a", 1, 1);
+	assert_int_equal(run("project.delete", "{'project':'gone'}"), RC_OK);
+	assert_int_equal(run("top", "{}"), RC_OK);
+	assert_int_equal(json_object_array_length(part("hot_keys")), 0);
+	for (size_t i = 0; i < json_object_array_length(part("projects")); i++)
+		assert_string_not_equal(text_of(element("projects", i), "project"), "gone");
+}
+
+/* The answer is small, however much there is. */
+static void top_tells_a_hundred_of_each(void **state)
+{
+	char name[24];
+
+	(void)state;
+	for (int i = 0; i < 130; i++) {
+		snprintf(name, sizeof name, "p%d", i);
+		make_busy_project(name, name, (uint64_t)i + 1, 1);
+	}
+	assert_int_equal(run("top", "{}"), RC_OK);
+	assert_int_equal(json_object_array_length(part("projects")), 100);
+	assert_string_equal(text_of(element("projects", 0), "project"), "p129");
+	assert_false(json_object_get_boolean(part("projects_whole")));
+	assert_in_range(json_object_array_length(part("hot_keys")), 1, 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +620,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(limits_are_set_one_by_one, start, stop),
 		cmocka_unit_test_setup_teardown(access_rules_are_set_shown_and_explained, start, stop),
 		cmocka_unit_test_setup_teardown(status_counts_everything, start, stop),
+		cmocka_unit_test_setup_teardown(top_tells_projects_and_hot_keys, start_with_keys, stop_with_keys),
+		cmocka_unit_test_setup_teardown(top_puts_those_first_that_are_busy_now, start_with_keys, stop_with_keys),
+		cmocka_unit_test_setup_teardown(top_can_be_of_one_project, start_with_keys, stop_with_keys),
+		cmocka_unit_test_setup_teardown(top_tells_nothing_of_what_was_deleted, start_with_keys, stop_with_keys),
+		cmocka_unit_test_setup_teardown(top_tells_a_hundred_of_each, start_with_keys, stop_with_keys),
 		cmocka_unit_test_setup_teardown(initdata_is_judged_as_a_sign_in_would_be, start, stop),
 	};
 
