@@ -10,6 +10,7 @@
  *     intake.c   what has come on a connection, until libfcgi reads it
  *     slow.c     threads for what would hold up a loop
  *     drain.c    how it ends: who asked for it, and closing kept connections
+ *     pulse.c    that all this goes on: for a watchdog
  */
 #ifndef SERVE_PRIVATE_H
 #define SERVE_PRIVATE_H
@@ -182,6 +183,7 @@ struct worker {
 	unsigned char *look;		/* LOOK_MAX bytes, to read a socket into */
 	struct job *stock;		/* for the next requests */
 	size_t n_stock;
+	_Atomic unsigned turned;	/* the number of the last pool_ask() that it has seen */
 	bool listening;			/* the listener is in its epoll */
 	uint64_t listen_again_us;	/* when not, and not draining: not before then */
 };
@@ -199,6 +201,7 @@ struct pool {
 	size_t arena_ceiling;
 	bool feeds;			/* libfcgi reads what we have read (http/feed.h) */
 	size_t sure_bytes;		/* a request of so many lies in a socket at once, in whatever pieces it was sent */
+	_Atomic unsigned asked;		/* pool_ask() counts */
 	/* A drain: both 0 while there is none. */
 	_Atomic uint64_t drain_from_us;
 	_Atomic uint64_t drain_until_us;
@@ -229,6 +232,10 @@ bool pool_join(struct pool *pool, int64_t timeout_ms);
 
 /* pool_close - behind a pool_join() that answered true. */
 void pool_close(struct pool *pool);
+
+/* pool_ask - every event loop is to turn once. pool_has_turned - whether all have, since the last pool_ask(). One asks. */
+void pool_ask(struct pool *pool);
+bool pool_has_turned(const struct pool *pool);
 
 /* worker_wake - from any thread, without blocking. */
 void worker_wake(struct worker *worker);
@@ -405,6 +412,34 @@ void handover_exec(const struct handover_check *check, const struct serve_option
 
 /* notify_systemd - tell the service manager STATE ("READY=1"); nothing happens without one. */
 void notify_systemd(const char *state);
+
+/* notify_reloading - READY=1 has to follow. */
+void notify_reloading(void);
+
+/*
+ * It kills what takes too long to start or to stop, and with a watchdog what is silent. notify_plea_begin - plead for
+ * patience, now and again and again, LIMIT_MS at most: notify_plea() whenever AT_US has come. notify_plea_end - no more.
+ */
+struct notify_plea {
+	uint64_t at_us;			/* UINT64_MAX: never */
+	uint64_t until_us;
+};
+void notify_plea_begin(struct notify_plea *plea, int64_t limit_ms);
+void notify_plea_end(struct notify_plea *plea);
+void notify_plea(struct notify_plea *plea);
+
+/* notify_watchdog_us - how long the process PID may be silent before it is killed; 0: as long as it likes. */
+uint64_t notify_watchdog_us(pid_t pid);
+
+/* --- pulse.c --- */
+
+/*
+ * pulse_start - a byte to FD, which is the pulse's from now on, twice in WATCHDOG_US, while POOL turns and the
+ * store of APP syncs. NULL: logged. pulse_stop - NULL is fine.
+ */
+struct pulse;
+struct pulse *pulse_start(const struct app *app, struct pool *pool, int fd, uint64_t watchdog_us);
+void pulse_stop(struct pulse *pulse);
 
 /* ---- upkeep.c: what is due by the clock ---- */
 

@@ -57,7 +57,7 @@ struct serve_fds {
 	int listener;		/* FastCGI */
 	int control;		/* control socket, listening */
 	int lifeline;		/* reads EOF when the supervisor is gone */
-	int ready;		/* one byte is written to it when requests are served */
+	int ready;		/* a byte is written to it when requests are served, and more by pulse.c */
 	int settings;		/* a file: the settings, checked */
 };
 

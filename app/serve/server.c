@@ -44,6 +44,7 @@ struct server {
 	struct upkeep *upkeep;
 	struct pool *pool;
 	struct control *control;
+	struct pulse *pulse;		/* NULL: there is no watchdog */
 	int signals;
 };
 
@@ -140,6 +141,7 @@ static void close_all(struct server *server)
 {
 	struct app *app = &server->app;
 
+	pulse_stop(server->pulse);
 	/* It hands connections to the pool. */
 	if (server->control != NULL)
 		control_stop(server->control);
@@ -254,12 +256,17 @@ static int end(struct server *server, enum ending ending, const struct serve_fds
 
 /* --- the process --- */
 
-static void tell_ready(const struct serve_fds *fds)
+/* The supervisor's end of FDS->ready stays open as long as we have a pulse. */
+static void tell_ready(struct server *server, const struct serve_fds *fds)
 {
+	uint64_t watchdog_us = notify_watchdog_us(getppid());
 	ssize_t n = write(fds->ready, "R", 1);
 
 	(void)n;	/* nobody reads it: then the lifeline ends too */
-	close(fds->ready);
+	if (watchdog_us != 0)
+		server->pulse = pulse_start(&server->app, server->pool, fds->ready, watchdog_us);
+	if (server->pulse == NULL)
+		close(fds->ready);
 }
 
 int serve_server(const struct conf *conf, const struct serve_fds *fds)
@@ -280,7 +287,7 @@ int serve_server(const struct conf *conf, const struct serve_fds *fds)
 		close_all(&server);
 		return code;
 	}
-	tell_ready(fds);
+	tell_ready(&server, fds);
 	LOG_INFO("serving", LOG_U64("workers", server.pool->n_workers),
 		 LOG_U64("start_ms", (clock_mono_us() - began_us) / 1000));
 	return end(&server, wait_for_end(&server, fds), fds);

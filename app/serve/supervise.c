@@ -30,7 +30,8 @@
 enum {
 	FIRST_WAIT_MS = 100,		/* back-off after a server that never served */
 	LONGEST_WAIT_MS = 5000,
-	KILL_AFTER_MS = 2000		/* behind stop_ms, in which the server should have ended by itself */
+	KILL_AFTER_MS = 2000,		/* behind stop_ms, in which the server should have ended by itself */
+	PATIENCE_MS = 10 * 60000	/* of a service manager, without a server that serves */
 };
 
 /*
@@ -59,10 +60,17 @@ struct supervisor {
 	pid_t pid;			/* of the server, unless EMPTY */
 	uint64_t act_at_us;		/* EMPTY: fork then; DRAINING: kill then */
 	int64_t wait_ms;		/* the next back-off */
+	struct notify_plea plea;	/* while not READY */
 	bool stopping;
 	bool done;
 	int exit_code;
 };
+
+/* While a server serves, its pulse speaks for us (pulse.c); while none does we do, as long as that can be right. */
+static void plead(struct supervisor *s)
+{
+	notify_plea_begin(&s->plea, s->settings.now.conf.stop_ms + PATIENCE_MS);
+}
 
 static void slot_enter(struct supervisor *s, enum slot_state state)
 {
@@ -74,6 +82,8 @@ static void slot_enter(struct supervisor *s, enum slot_state state)
 	};
 
 	assert(may_follow[s->state] & 1 << state);
+	if (s->state == SLOT_READY)
+		plead(s);
 	s->state = state;
 }
 
@@ -171,20 +181,27 @@ static void start(struct supervisor *s)
 	LOG_INFO("server started", LOG_I64("pid", s->pid));
 }
 
-/* The server has written its byte, or has closed the pipe without. */
-static void take_ready(struct supervisor *s)
+static void become_ready(struct supervisor *s)
 {
-	char byte;
-	bool is_ready = read(s->ready, &byte, 1) == 1;
-
-	forget_ready(s);
-	if (!is_ready || s->state != SLOT_STARTING)
-		return;
 	slot_enter(s, SLOT_READY);
+	notify_plea_end(&s->plea);
 	s->wait_ms = FIRST_WAIT_MS;
 	settings_have_served(&s->settings);
 	LOG_INFO("server ready", LOG_I64("pid", s->pid));
-	notify_systemd("READY=1\nSTATUS=serving");
+	notify_systemd("READY=1\nSTATUS=serving\nWATCHDOG=1");
+}
+
+/* The server has written a byte: the first when it serves, others as its pulse. Or it has closed the pipe. */
+static void hear_server(struct supervisor *s)
+{
+	char bytes[64];
+
+	if (read(s->ready, bytes, sizeof bytes) <= 0)
+		forget_ready(s);
+	else if (s->state == SLOT_STARTING)
+		become_ready(s);
+	else if (s->state == SLOT_READY)
+		notify_systemd("WATCHDOG=1");
 }
 
 /* --- ending --- */
@@ -236,7 +253,6 @@ static bool go_back(struct supervisor *s, int code)
 /* Another server takes the place of the one there is. */
 static void replace_server(struct supervisor *s)
 {
-	notify_systemd("RELOADING=1\nSTATUS=reloading");
 	s->wait_ms = FIRST_WAIT_MS;
 	if (s->state == SLOT_EMPTY)
 		act_in(s, 0);
@@ -246,10 +262,15 @@ static void replace_server(struct supervisor *s)
 
 static void reload(struct supervisor *s)
 {
-	if (s->stopping || !settings_read_again(&s->settings, s->options->conf_file))
+	if (s->stopping)
 		return;
-	LOG_INFO("starting a server with the new configuration");
-	replace_server(s);
+	notify_reloading();
+	if (settings_read_again(&s->settings, s->options->conf_file)) {
+		LOG_INFO("starting a server with the new configuration");
+		replace_server(s);
+	} else if (s->state == SLOT_READY) {
+		notify_systemd("READY=1\nSTATUS=serving; the new configuration is not valid, see the log");
+	}
 }
 
 /* --- another program in our place --- */
@@ -332,6 +353,7 @@ static bool take_over(struct supervisor *s, const struct serve_handover *h)
 		 LOG_I64("old_server", s->pid));
 	/* When that is not valid, the settings are those in use. */
 	settings_read_again(&s->settings, s->options->conf_file);
+	notify_reloading();
 	replace_server(s);
 	return true;
 }
@@ -430,13 +452,21 @@ static void act(struct supervisor *s)
 	act_in(s, KILL_AFTER_MS);
 }
 
+/* When to act; UINT64_MAX: nothing was put off. */
+static uint64_t act_at_us(const struct supervisor *s)
+{
+	return s->state == SLOT_EMPTY || s->state == SLOT_DRAINING ? s->act_at_us : UINT64_MAX;
+}
+
 static int poll_timeout(const struct supervisor *s)
 {
-	uint64_t now = clock_mono_us();
+	uint64_t now = clock_mono_us(), at_us = act_at_us(s);
 
-	if (s->state != SLOT_EMPTY && s->state != SLOT_DRAINING)
+	if (s->plea.at_us < at_us)
+		at_us = s->plea.at_us;
+	if (at_us == UINT64_MAX)
 		return -1;
-	return now >= s->act_at_us ? 0 : (int)((s->act_at_us - now) / 1000 + 1);
+	return now >= at_us ? 0 : (int)((at_us - now) / 1000 + 1);
 }
 
 static void supervise(struct supervisor *s)
@@ -450,11 +480,13 @@ static void supervise(struct supervisor *s)
 
 		/* Readiness first: of a server that was ready and died, both are there. */
 		if (n > 0 && fds[1].revents != 0)
-			take_ready(s);
+			hear_server(s);
 		if (n > 0 && fds[0].revents != 0)
 			take_signal(s);
-		if (!s->done && poll_timeout(s) == 0)
+		if (!s->done && clock_mono_us() >= act_at_us(s))
 			act(s);
+		if (!s->done && clock_mono_us() >= s->plea.at_us)
+			notify_plea(&s->plea);
 	}
 }
 
@@ -533,6 +565,7 @@ int serve_run(const struct serve_options *options, const struct conf *conf)
 	int code = begin(&s, conf);
 
 	if (code == 0) {
+		plead(&s);
 		/* The server's death may have been told to the program before us. */
 		reap(&s);
 		supervise(&s);

@@ -221,6 +221,21 @@ void worker_wake(struct worker *worker)
 	(void)n;	/* full: then it is awake */
 }
 
+void pool_ask(struct pool *pool)
+{
+	pool->asked++;
+	for (size_t i = 0; i < pool->n_workers; i++)
+		worker_wake(&pool->workers[i]);
+}
+
+bool pool_has_turned(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->n_workers; i++)
+		if (pool->workers[i].turned != pool->asked)
+			return false;
+	return true;
+}
+
 static void woken_by_committer(struct commit_client *client)
 {
 	worker_wake((struct worker *)(void *)((char *)client - offsetof(struct worker, client)));
@@ -352,6 +367,7 @@ static void *worker_run(void *arg)
 		if (woken) {
 			answer_written(worker);
 			take_returned(worker);
+			worker->turned = worker->pool->asked;
 		}
 		if (worker->waiting != NULL)
 			answer_flushed(worker);

@@ -196,7 +196,7 @@ static bool any_changed(const struct commit_op *first, const struct commit_op *e
 	return false;
 }
 
-/* Whether a checkpoint would have anything to do for it. */
+/* Whether there is anything to see of it, and anything to do for a checkpoint: not of a probe alone. */
 static bool any_kept(const struct store *store, const struct commit_op *first, const struct commit_op *end)
 {
 	return first != &store->probe.op || any_changed(first->next, end);
@@ -226,10 +226,11 @@ static enum rc txn_try(struct store *store, struct commit_op *first, struct comm
 	left = record_leave(&txn);
 	rc = rc == RC_OK ? left : rc;
 	if (changed && rc == RC_OK) {
-		if (any_kept(store, first, end))
-			atomic_store(&store->to_checkpoint, true);
 		/* Before the commit, so that whoever sees an effect knows what to wait for. */
-		atomic_store(&store->committing, store->last_version);
+		if (any_kept(store, first, end)) {
+			atomic_store(&store->committing, store->last_version);
+			atomic_store(&store->to_checkpoint, true);
+		}
 		return store_rc(store, txn.txn->commit(txn.txn, DB_TXN_NOSYNC));
 	}
 	error = txn.txn->abort(txn.txn);

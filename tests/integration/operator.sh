@@ -98,6 +98,9 @@ expect 503
 [ $took -ge 1900 ] && [ $took -lt 4000 ] || fail "it answered after $took ms instead of two seconds"
 at_operator ask GET /healthz
 expect_text 200 ok
+# Nor does anything else wait for a probe: there is nothing to see of it.
+as_server GET /kv/nothing
+expect_error 404 key_not_found
 rm "$work/hold"
 is_ready() {
 	at_operator ask GET /readyz
