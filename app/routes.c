@@ -74,6 +74,7 @@ static const struct route operator_routes[] = {
 	/* methods       path                       right        handler, op, counted */
 	{ GET_HEAD,      "/healthz",                RIGHT_NONE,  operator_health,       NULL, METRIC_OP_OPERATOR_HEALTH },
 	{ GET_HEAD,      "/readyz",                 RIGHT_NONE,  operator_ready,        NULL, METRIC_OP_OPERATOR_READY },
+	{ GET_HEAD,      "/metrics",                RIGHT_NONE,  operator_metrics,      NULL, METRIC_OP_OPERATOR_METRICS },
 };
 
 /* The ways of speaking: which paths are whose, and who shapes what they have in common. */

@@ -83,6 +83,7 @@ enum rc binding_bulk_get(struct call *call) MUST_USE;
 /* operator.c: how the server is */
 enum rc operator_health(struct call *call) MUST_USE;
 enum rc operator_ready(struct call *call) MUST_USE;
+enum rc operator_metrics(struct call *call) MUST_USE;
 
 /*
  * metrics.c: metrics_write - all that is counted, as Prometheus reads it, to OUT. It reads the store and asks Berkeley

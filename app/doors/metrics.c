@@ -232,139 +232,153 @@ static void put_store(struct page *page)
 
 /* ---- projects ---- */
 
-/* One of them: its name, and two numbers. */
+/* One of them, and two numbers of it. */
 struct row {
 	uint32_t number;
-	char name[PROJECT_NAME_MAX + 1];
 	uint64_t a, b;
 };
 
-struct rows {
-	struct row *rows;
+/* Those with the largest B, largest first; and what the others have together. */
+struct top {
+	struct row rows[METRICS_PROJECTS_MAX];
+	size_t n;
+	bool is_more;
+	uint64_t rest_a, rest_b;
+};
+
+static void top_drop(struct top *top, const struct row *row)
+{
+	top->is_more = true;
+	top->rest_a += row->a;
+	top->rest_b += row->b;
+}
+
+static void top_add(struct top *top, const struct row *row)
+{
+	size_t i = top->n;
+
+	if (i == METRICS_PROJECTS_MAX) {
+		if (row->b <= top->rows[i - 1].b) {
+			top_drop(top, row);
+			return;
+		}
+		top_drop(top, &top->rows[--i]);
+	} else {
+		top->n++;
+	}
+	for (; i > 0 && top->rows[i - 1].b < row->b; i--)
+		top->rows[i] = top->rows[i - 1];
+	top->rows[i] = *row;
+}
+
+/* The numbers of all projects, in order. */
+struct numbers {
+	uint32_t *p;
 	size_t n, room;
 };
 
-static void count_row(const struct project *project, void *arg)
+static void count_number(const struct project *project, void *arg)
 {
 	(void)project;
-	((struct rows *)arg)->room++;
+	((struct numbers *)arg)->room++;
 }
 
 /* More than were counted a moment ago have to wait for the next page. */
-static void add_row(const struct project *project, void *arg)
+static void add_number(const struct project *project, void *arg)
 {
-	struct rows *rows = arg;
+	struct numbers *numbers = arg;
 
-	if (rows->n == rows->room)
-		return;
-	rows->rows[rows->n].number = project->number;
-	memcpy(rows->rows[rows->n].name, project->name, sizeof project->name);
-	rows->n++;
+	if (numbers->n < numbers->room)
+		numbers->p[numbers->n++] = project->number;
 }
 
-/* All that there are, by number. */
-static bool rows_take(struct page *page, struct rows *rows)
+static bool numbers_take(struct page *page, struct numbers *numbers)
 {
-	*rows = (struct rows){ .rows = NULL };
-	registry_each_project(page->app->registry, count_row, rows);
-	rows->rows = arena_zero(page->arena, (rows->room + 1) * sizeof *rows->rows);
-	if (rows->rows == NULL)
+	*numbers = (struct numbers){ .p = NULL };
+	registry_each_project(page->app->registry, count_number, numbers);
+	numbers->p = arena_alloc(page->arena, (numbers->room + 1) * sizeof *numbers->p);
+	if (numbers->p == NULL)
 		return false;
-	registry_each_project(page->app->registry, add_row, rows);
+	registry_each_project(page->app->registry, add_number, numbers);
 	return true;
 }
 
-static int compare_b(const void *p, const void *q)
+/* A sample with the project's name; none when it was deleted meanwhile. KIND: NULL, or one more label. */
+static void put_project(struct page *page, uint32_t number, const char *kind, uint64_t value)
 {
-	const struct row *x = p, *y = q;
+	const struct project *project = registry_by_number(page->app->registry, number);
 
-	if (x->b != y->b)
-		return x->b < y->b ? 1 : -1;
-	return (x->number > y->number) - (x->number < y->number);
+	if (project == NULL)
+		return;
+	prom_label(&page->prom, "project", str_c(project->name));
+	if (kind != NULL)
+		prom_label(&page->prom, "kind", str_c(kind));
+	prom_u64(&page->prom, value);
+	project_unref(project);
 }
 
-static size_t shown(const struct rows *rows)
+static void put_usage(struct page *page, const struct numbers *numbers, struct top *top)
 {
-	return rows->n < METRICS_PROJECTS_MAX ? rows->n : METRICS_PROJECTS_MAX;
-}
+	*top = (struct top){ .n = 0 };
+	for (size_t i = 0; i < numbers->n; i++) {
+		struct row row = { .number = numbers->p[i] };
 
-/* The rest is one more, so that a sum over all is one. */
-static void put_row_gauge(struct page *page, const struct rows *rows, const char *name, const char *help, bool is_b)
-{
-	uint64_t rest = 0;
-
-	prom_family(&page->prom, name, PROM_GAUGE, help);
-	for (size_t i = 0; i < rows->n; i++) {
-		uint64_t value = is_b ? rows->rows[i].b : rows->rows[i].a;
-
-		if (i < shown(rows))
-			labelled(page, "project", rows->rows[i].name, value);
-		else
-			rest += value;
+		if (registry_usage(page->app->registry, row.number, 0, &row.a, &row.b) == RC_OK)
+			top_add(top, &row);
 	}
-	if (rows->n > shown(rows))
-		labelled(page, "project", "(other)", rest);
+	gauge(page, "tmakv_projects", "Projects.", numbers->n);
+	prom_family(&page->prom, "tmakv_project_keys", PROM_GAUGE,
+		    "Keys of a project: those with most bytes, and all others as (other).");
+	for (size_t i = 0; i < top->n; i++)
+		put_project(page, top->rows[i].number, NULL, top->rows[i].a);
+	if (top->is_more)
+		labelled(page, "project", "(other)", top->rest_a);
+	prom_family(&page->prom, "tmakv_project_bytes", PROM_GAUGE,
+		    "Bytes of a project's keys, values and metadata, likewise.");
+	for (size_t i = 0; i < top->n; i++)
+		put_project(page, top->rows[i].number, NULL, top->rows[i].b);
+	if (top->is_more)
+		labelled(page, "project", "(other)", top->rest_b);
 }
 
-static void put_usage(struct page *page, struct rows *rows)
+/* Those of the COUNTED that are not deleted: both lists are in order. */
+static void top_requests(struct top *top, const struct numbers *numbers, const struct metric_project *counted, size_t n)
 {
-	for (size_t i = 0; i < rows->n; i++)
-		if (registry_usage(page->app->registry, rows->rows[i].number, 0, &rows->rows[i].a, &rows->rows[i].b) != RC_OK)
-			rows->rows[i].a = rows->rows[i].b = 0;
-	qsort(rows->rows, rows->n, sizeof *rows->rows, compare_b);
-	gauge(page, "tmakv_projects", "Projects.", rows->n);
-	put_row_gauge(page, rows, "tmakv_project_keys", "Keys of a project: the largest projects, and all others as (other).", false);
-	put_row_gauge(page, rows, "tmakv_project_bytes", "Bytes of a project's keys, values and metadata, likewise.", true);
-}
+	*top = (struct top){ .n = 0 };
+	for (size_t i = 0, k = 0; i < numbers->n && k < n; k++) {
+		const struct row row = { counted[k].number, counted[k].reads, counted[k].reads + counted[k].writes };
 
-/* Reads in A, all requests in B; of those that have had none nothing is told. Both lists are ordered by number. */
-static void join_requests(struct rows *rows, const struct metric_project *counted, size_t n)
-{
-	size_t k = 0, kept = 0;
-
-	for (size_t i = 0; i < rows->n; i++) {
-		while (k < n && counted[k].number < rows->rows[i].number)
-			k++;
-		if (k == n || counted[k].number != rows->rows[i].number)
-			continue;
-		rows->rows[kept] = rows->rows[i];
-		rows->rows[kept].a = counted[k].reads;
-		rows->rows[kept++].b = counted[k].reads + counted[k].writes;
+		while (i < numbers->n && numbers->p[i] < row.number)
+			i++;
+		if (i < numbers->n && numbers->p[i] == row.number)
+			top_add(top, &row);
 	}
-	rows->n = kept;
 }
 
-static void put_project_requests(struct page *page, struct rows *rows)
+static void put_project_requests(struct page *page, const struct numbers *numbers, struct top *top)
 {
-	size_t n;
+	size_t n = 0;
 	struct metric_project *counted = metric_projects(&n);
 
-	join_requests(rows, counted, counted == NULL ? 0 : n);
+	top_requests(top, numbers, counted, n);
 	free(counted);
-	qsort(rows->rows, rows->n, sizeof *rows->rows, compare_b);
 	prom_family(&page->prom, "tmakv_project_requests_total", PROM_COUNTER,
 		    "Requests of a project, whatever they were answered: the projects with most of them.");
-	for (size_t i = 0; i < shown(rows); i++) {
-		prom_label(&page->prom, "project", str_c(rows->rows[i].name));
-		labelled(page, "kind", "read", rows->rows[i].a);
-		prom_label(&page->prom, "project", str_c(rows->rows[i].name));
-		labelled(page, "kind", "write", rows->rows[i].b - rows->rows[i].a);
+	for (size_t i = 0; i < top->n; i++) {
+		put_project(page, top->rows[i].number, "read", top->rows[i].a);
+		put_project(page, top->rows[i].number, "write", top->rows[i].b - top->rows[i].a);
 	}
 }
 
 static bool put_projects(struct page *page)
 {
-	struct rows rows, same;
+	struct numbers numbers;
+	struct top *top = arena_alloc(page->arena, sizeof *top);
 
-	if (!rows_take(page, &rows))
+	if (top == NULL || !numbers_take(page, &numbers))
 		return false;
-	same = rows;
-	same.rows = arena_alloc(page->arena, (rows.n + 1) * sizeof *rows.rows);
-	if (same.rows == NULL)
-		return false;
-	memcpy(same.rows, rows.rows, rows.n * sizeof *rows.rows);
-	put_usage(page, &rows);
-	put_project_requests(page, &same);
+	put_usage(page, &numbers, top);
+	put_project_requests(page, &numbers, top);
 	return true;
 }
 

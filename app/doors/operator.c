@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include "base/prom.h"
 #include "call.h"
 #include "doors/doors.h"
 #include "doors/private.h"
@@ -73,5 +74,22 @@ enum rc operator_ready(struct call *call)
 	if (call->slow)
 		return store_await_sync(app->store, since_us, call->started_us + CALL_SYNC_WAIT_US) ? RC_OK : RC_UNAVAILABLE;
 	call->wait_sync_us = since_us;
+	return RC_OK;
+}
+
+/* It takes a millisecond or so, and reads the store: not for a loop. */
+enum rc operator_metrics(struct call *call)
+{
+	struct buf text;
+	enum rc rc;
+
+	if (!call->slow)
+		return RC_SLOW;
+	buf_init(&text, call->arena, METRICS_SIZE_MAX);
+	if ((rc = metrics_write(call->app, call->arena, &text)) != RC_OK)
+		return rc;
+	door_no_store(call);
+	call->reply.content_type = PROM_CONTENT_TYPE;
+	reply_part(&call->reply, buf_str(&text));
 	return RC_OK;
 }
