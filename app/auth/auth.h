@@ -32,7 +32,7 @@ struct caller {
 	char key_id[17];		/* and its id */
 };
 
-/* What a row of the route table needs. */
+/* What a row of the route table needs. What changes something comes last. */
 enum right {
 	RIGHT_NONE,		/* anybody: sign-in, JWKS, preflight */
 	RIGHT_KEY,		/* a server of somebody's: any API key, any admin key */

@@ -243,7 +243,7 @@ static void count_request(const struct call *call, bool sent, uint64_t us)
 	if (call->outcome != RC_OK)
 		metric_refusal(metrics, call->outcome);
 	if (call->caller.project != NULL)
-		metric_project(metrics, call->caller.project->number, call->route->right != RIGHT_READ);
+		metric_project(metrics, call->caller.project->number, call->route->right >= RIGHT_WRITE);
 	if (!sent)
 		metric_add(metrics, METRIC_CONNECTION_ERRORS, 1);
 }
