@@ -43,6 +43,7 @@ test  ps         procps
 test  strace     strace
 test  systemd-analyze systemd
 test  prometheus prometheus
+test  tmux       tmux
 node  npm        npm
 bench wrk        wrk
 bench valgrind   valgrind

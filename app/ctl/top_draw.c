@@ -173,7 +173,8 @@ static void draw_title(struct page *page)
 	begin(page);
 	width = cells_width(str_c(state));
 	if (width + 2 < view->width) {
-		cells_add_left(&page->line, str_c(text), view->width - width);
+		cells_add_left(&page->line, str_c(text), view->width - width - (width != 0 ? 2 : 0));
+		cells_fill(&page->line, width != 0 ? 2 : 0);
 		buf_add_c(&page->line, state);
 	} else {
 		cells_add(&page->line, str_c(width != 0 ? state : text), view->width);
@@ -223,7 +224,7 @@ static void draw_fields(struct page *page)
 {
 	const struct top_rates *rates = page->rates;
 	const size_t height = page->view->height;
-	struct fields fields = { .page = page, .lines = height == 0 ? 8 : height < 8 ? 1 : height < 14 ? 2 : 4 };
+	struct fields fields = { .page = page, .lines = height == 0 ? 8 : height < 12 ? 1 : height < 16 ? 2 : 4 };
 	char text[TEXT];
 
 	if (rates->full)
@@ -318,7 +319,7 @@ static struct columns columns_of(const struct page *page)
 /* The columns in front of the last one. */
 static void add_numbers(struct page *page, const struct columns *columns, const char *rate, const char *total)
 {
-	cells_add_right(&page->line, str_c(rate), page->view->width < RATE_COLUMN ? page->view->width : RATE_COLUMN);
+	cells_add_right(&page->line, str_c(rate), columns->name_width == 0 ? page->view->width : RATE_COLUMN);
 	if (columns->total)
 		cells_add_right(&page->line, str_c(total), TOTAL_COLUMN);
 	cells_fill(&page->line, columns->name_width != 0 ? 2 : 0);
@@ -454,6 +455,8 @@ static void draw_help(struct page *page, size_t room)
 		"ALL WRITES a key's write counter: all that were accepted since it was made",
 	};
 
+	draw_blank(page);
+	room -= is_high(page);
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0] && i < room; i++)
 		add_line(page, TOP_PLAIN, lines[i]);
 }
@@ -492,9 +495,9 @@ bool top_draw(const struct top_rates *rates, const struct top_view *view, struct
 	}
 	room = left(&page);
 	room -= has_footer && room != 0;
-	if (view->help)
+	if (view->help && room != 0)
 		draw_help(&page, room);
-	else
+	else if (!view->help)
 		draw_lists(&page, room);
 	while (has_footer && left(&page) > 1)
 		add_line(&page, TOP_PLAIN, "");
