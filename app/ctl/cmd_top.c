@@ -89,6 +89,7 @@ static enum ctl_exit read_options(struct top *top, json_object **args)
 	if ((exit = args_i64(ctl, OPTION_COUNT, 1, 1000000000, &top->frames_left)) != CTL_OK ||
 	    (exit = read_interval(ctl, &top->interval_us)) != CTL_OK)
 		return exit;
+	top->view.interval_s = (double)top->interval_us / 1e6;
 	top->how = how_to_show(top);
 	if (top->view.only != NULL) {
 		*args = ctl_object();
@@ -240,7 +241,6 @@ static void take_result(struct top *top, json_object *result, uint64_t now_us)
 	top->view.away_s = 0;
 	top->answered_us = now_us;
 	top->has_before = had;
-	top->view.interval_s = had ? (double)top->interval_us / 1e6 : 0;
 	if (!had && top->how != HOW_SCREEN)
 		return;
 	show(top);
@@ -310,16 +310,11 @@ static void look_for_away(struct top *top, uint64_t now_us)
 
 /* ---- the keyboard ---- */
 
-/* What lies between two pauses is no interval: the next answer begins anew. */
+/* What is under way comes to nothing; the first interval behind a pause has all of it. */
 static void pause_or_go_on(struct top *top, uint64_t now_us)
 {
 	top->view.paused = !top->view.paused;
-	if (top->view.paused) {
-		watch_clear(&top->watch);
-		watch_init(&top->watch, top->watch.path, top->watch.request);
-		return;
-	}
-	top_clear(&top->now);
+	watch_hang_up(&top->watch);
 	top->answered_us = top->ask_us = now_us;
 }
 

@@ -24,7 +24,7 @@ void watch_init(struct watch *watch, const char *path, struct str request)
 		ctl_no_memory();
 }
 
-static void hang_up(struct watch *watch)
+void watch_hang_up(struct watch *watch)
 {
 	if (watch->fd >= 0)
 		close(watch->fd);
@@ -33,7 +33,7 @@ static void hang_up(struct watch *watch)
 
 void watch_clear(struct watch *watch)
 {
-	hang_up(watch);
+	watch_hang_up(watch);
 	free(watch->in);
 	watch->in = NULL;
 }
@@ -42,7 +42,7 @@ bool watch_ask(struct watch *watch)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	hang_up(watch);
+	watch_hang_up(watch);
 	watch->n_in = watch->n_sent = 0;
 	if (strlen(watch->path) >= sizeof address.sun_path)
 		return false;
@@ -50,7 +50,7 @@ bool watch_ask(struct watch *watch)
 	watch->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (watch->fd >= 0 && connect(watch->fd, (const struct sockaddr *)(const void *)&address, sizeof address) == 0)
 		return true;
-	hang_up(watch);
+	watch_hang_up(watch);
 	return false;
 }
 
@@ -68,13 +68,13 @@ static bool would_wait(ssize_t n)
 
 static enum watch_step lost(struct watch *watch)
 {
-	hang_up(watch);
+	watch_hang_up(watch);
 	return WATCH_LOST;
 }
 
 static enum watch_step understand(struct watch *watch, size_t n, json_object **doc)
 {
-	hang_up(watch);
+	watch_hang_up(watch);
 	*doc = jdoc_read(str_make(watch->in, n), DEPTH);
 	return *doc != NULL ? WATCH_ANSWER : WATCH_LOST;
 }

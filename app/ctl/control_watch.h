@@ -25,8 +25,9 @@ struct watch {
 void watch_init(struct watch *watch, const char *path, struct str request);
 void watch_clear(struct watch *watch);
 
-/* watch_ask - begin. False: nobody is there. */
+/* watch_ask - begin. False: nobody is there. watch_hang_up - never mind. */
 bool watch_ask(struct watch *watch);
+void watch_hang_up(struct watch *watch);
 
 /* watch_poll - what to wait for; its fd is -1 when nothing is under way. */
 struct pollfd watch_poll(const struct watch *watch);

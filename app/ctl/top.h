@@ -126,7 +126,7 @@ struct top_view {
 	bool paused, help;
 	bool projects_first;		/* the list of projects has the room, and is the one that is scrolled */
 	size_t scroll;			/* lines of that list that are out of sight above */
-	double interval_s;
+	double interval_s;		/* as it should be */
 	double away_s;			/* more than 0: for so long the server has not answered */
 	const char *only;		/* the one project that is shown; NULL: all */
 };

@@ -143,6 +143,12 @@ static const char *age_text(char text[TEXT], double seconds)
 	return text;
 }
 
+static const char *duration_text(char text[TEXT], double seconds)
+{
+	snprintf(text, TEXT, "%.1f s", seconds);
+	return text;
+}
+
 static const char *count_text(char text[TEXT], int64_t n)
 {
 	snprintf(text, TEXT, "%" PRId64, n);
@@ -158,10 +164,14 @@ static void draw_title(struct page *page)
 	char age[TEXT], text[200], state[64] = "";
 	size_t width;
 
+	/* The first time it is since the server's start; and behind a pause it has all of that in it. */
 	if (view->away_s > 0)
 		snprintf(state, sizeof state, "NO ANSWER FOR %s", age_text(age, view->away_s));
 	else if (view->paused)
 		snprintf(state, sizeof state, "PAUSED");
+	else if (rates->interval_s < view->interval_s / 2 || rates->interval_s > view->interval_s * 2)
+		snprintf(state, sizeof state, "over %s", rates->interval_s < 10 ? duration_text(age, rates->interval_s)
+										: age_text(age, rates->interval_s));
 	else if (view->height != 0)
 		snprintf(state, sizeof state, "every %g s", view->interval_s);
 	if (view->only != NULL)

@@ -303,6 +303,7 @@ static void eighty_by_twenty_four_has_what_matters(void **state)
 
 	(void)state;
 	take_much();
+	rates.interval_s = 1.1;
 	draw(80, 24, &(struct top_view){ .width = 0 });
 	for (size_t i = 0; i < sizeof there / sizeof there[0]; i++)
 		if (line_with(there[i]) == 0)
@@ -314,6 +315,7 @@ static void little_room_is_for_keys(void **state)
 {
 	(void)state;
 	take_much();
+	rates.interval_s = 1.1;
 	draw(20, 5, &(struct top_view){ .width = 0 });
 	assert_int_equal(line_with("every 1 s"), 1);
 	assert_int_equal(line_with("KEY"), 3);
@@ -353,6 +355,8 @@ static void what_is_wrong_stands_out(void **state)
 {
 	(void)state;
 	take_much();
+	draw(80, 24, &(struct top_view){ .width = 0 });
+	assert_int_equal(line_with("over 1d 10h"), 1);
 	draw(80, 24, &(struct top_view){ .away_s = 61 });
 	assert_int_equal(lines.lines[0].style, TOP_ALERT);
 	assert_int_equal(line_with("NO ANSWER FOR 1m 1s"), 1);
