@@ -2,6 +2,7 @@
 # need.sh - install the Debian packages that are missing, and touch nothing else.
 #
 #     conf/need.sh GROUP...     build: to compile; run: to serve and ask; test: all of tests/run;
+#                               managers: the service managers that tests/systemd/without.sh tries;
 #                               node: npm, to fetch the tests' Node packages; bench: tests/bench/run
 #
 # As root, or through sudo; without either it says what to install. Nothing missing: nothing is
@@ -44,6 +45,9 @@ test  strace     strace
 test  systemd-analyze systemd
 test  prometheus prometheus
 test  tmux       tmux
+managers spawn-fcgi spawn-fcgi
+managers supervisord supervisor
+managers multiwatch multiwatch
 node  npm        npm
 bench wrk        wrk
 bench valgrind   valgrind
@@ -52,8 +56,8 @@ bench webdis     webdis
 bench strace     strace
 '
 
-# Commands of the above that are services as well, of the same name.
-services='nginx redis-server webdis prometheus'
+# Commands of the above that are services as well, of the same name, or of the one behind the colon.
+services='nginx redis-server webdis prometheus supervisord:supervisor'
 
 say() {
 	echo "$*" >&2
@@ -97,14 +101,15 @@ allow_services() {
 install() {
 	new=''
 	for service in $services; do
-		command -v "$service" >/dev/null 2>&1 || new="$new $service"
+		command -v "${service%:*}" >/dev/null 2>&1 || new="$new $service"
 	done
 	export DEBIAN_FRONTEND=noninteractive
 	forbid_services
 	apt-get -q -o DPkg::Lock::Timeout=300 update || say "apt-get update had trouble; trying all the same"
 	apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
 	for service in $new; do
-		command -v "$service" >/dev/null 2>&1 || continue
+		command -v "${service%:*}" >/dev/null 2>&1 || continue
+		service=${service#*:}
 		update-rc.d "$service" disable || true
 		say "$service is installed but not started. To have this machine start it:"
 		say "    update-rc.d $service enable && service $service start"

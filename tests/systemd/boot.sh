@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # boot.sh - a machine with a real systemd as its process 1, for as long as a command runs in it:
 #
-#     tests/systemd/boot.sh [--root DIR] [--prepare FILE] [--network] COMMAND [ARGUMENTS...]
+#     tests/systemd/boot.sh [--root DIR] [--prepare FILE] [--network] [--plain] COMMAND [ARGUMENTS...]
 #
 # The machine's files are those of this one, or of the folder DIR (as debootstrap makes it), under a
 # layer of its own: what is written in there is gone afterwards, and nothing out here is changed. It has
@@ -9,6 +9,7 @@
 # or with --network that of this machine. None of this machine's own services start in it.
 #
 #   --prepare FILE   a shell script that is run in there before systemd is: to install units
+#   --plain          without systemd: process 1 is one that does nothing
 #   COMMAND          is run when everything has started, as root, with the same folder as here
 #
 # Ends with COMMAND's status; 77 when such a machine cannot be made here, and why; 99 when it did not start.
@@ -96,6 +97,11 @@ inside() {
 		exit 98
 	fi
 	exec 4<&-
+	: >run/booted
+	if [ -n "$BOOT_PLAIN" ]; then
+		# It waits for the processes that others leave to it.
+		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin exec bash -c 'while :; do sleep 1000 & wait; done'
+	fi
 	exec setpriv --bounding-set=-sys_module,-sys_time,-sys_rawio,-syslog \
 		env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin container=tmakv-test LC_ALL=C.UTF-8 \
 		/lib/systemd/systemd --system --log-target=journal --show-status=no
@@ -109,12 +115,13 @@ fi
 
 # --- outside ---
 
-root=/ prepare='' network=''
+root=/ prepare='' network='' plain=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--root) root=$(cd "$2" && pwd) || exit 64; shift 2 ;;
 	--prepare) prepare=$2; shift 2 ;;
 	--network) network=yes; shift ;;
+	--plain) plain=yes; shift ;;
 	-*) echo "boot.sh: unknown option $1" >&2; exit 64 ;;
 	*) break ;;
 	esac
@@ -122,7 +129,7 @@ done
 [ $# -gt 0 ] || { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0" >&2; exit 64; }
 
 [ "$(id -u)" -eq 0 ] || cannot 'only root can'
-[ -x "$root/lib/systemd/systemd" ] || cannot "there is no systemd in $root"
+[ -n "$plain" ] || [ -x "$root/lib/systemd/systemd" ] || cannot "there is no systemd in $root"
 
 work='' holder='' cgroup='' init=''
 
@@ -160,7 +167,7 @@ namespaces=(--mount --pid --uts --ipc --cgroup --fork --kill-child --propagation
 # The namespaces begin at the cgroup that the process is in.
 (
 	echo "$BASHPID" >"$cgroup/cgroup.procs" || exit 99
-	BOOT_STAGE=inside BOOT_ROOT=$root BOOT_WORK=$work BOOT_PREPARE=$prepare BOOT_NETWORK=$network \
+	BOOT_STAGE=inside BOOT_ROOT=$root BOOT_WORK=$work BOOT_PREPARE=$prepare BOOT_NETWORK=$network BOOT_PLAIN=$plain \
 		exec unshare "${namespaces[@]}" bash "$self" 3>&2 2>/dev/null 4<"${prepare:-/dev/null}"	# its own complaint when it is killed
 ) &
 holder=$!
@@ -169,13 +176,13 @@ joined=(--mount --pid --uts --ipc --cgroup --root)
 [ -n "$network" ] || joined+=(--net)
 in_it() { nsenter --target "$init" "${joined[@]}" -- sh -c 'cd "$1" 2>/dev/null || cd /; shift; exec "$@"' sh "$PWD" "$@"; }
 
-# is_up - process 1 is systemd, and answers.
+# is_up - process 1 has changed to its own files, and when it is systemd all has started.
 is_up() {
 	local children
 	children=$(cat "/proc/$holder/task/$holder/children" 2>/dev/null)
 	init=${children%% *}
-	[ -n "$init" ] && [ "$(cat "/proc/$init/comm" 2>/dev/null)" = systemd ] &&
-		in_it systemctl is-system-running 2>/dev/null | grep -qxE 'running|degraded'
+	[ -n "$init" ] && [ -e "/proc/$init/root/run/booted" ] || return 1
+	[ -n "$plain" ] || in_it systemctl is-system-running 2>/dev/null | grep -qxE 'running|degraded'
 }
 
 give_up_at=$((SECONDS + start_s))
@@ -187,8 +194,8 @@ until is_up; do
 		cannot 'no namespaces of its own, or systemd does not start in them'
 	fi
 	if [ $SECONDS -ge $give_up_at ]; then
-		in_it systemctl list-jobs >&2
-		in_it journalctl --no-pager -n 30 >&2
+		[ -n "$plain" ] || in_it systemctl list-jobs >&2
+		[ -n "$plain" ] || in_it journalctl --no-pager -n 30 >&2
 		broken "systemd has not started within $start_s s"
 	fi
 	sleep 0.1
