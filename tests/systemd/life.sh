@@ -279,6 +279,21 @@ ask GET /.well-known/jwks.json
 expect 200
 is active || fail "the next request did not start it"
 
+it "gives the socket up when waiting requests start it in vain, and takes it back when all is well"
+echo 'slow_threads = many' >>"$confdir/tmakv.conf"
+systemctl restart tmakv 2>/dev/null
+socket_is_given_up() {
+	ask GET /.well-known/jwks.json
+	is failed tmakv.socket
+}
+until_true socket_is_given_up || fail "the socket is $(shows ActiveState tmakv.socket)"
+expect 502
+sed -i '$d' "$confdir/tmakv.conf"
+systemctl reset-failed tmakv
+systemctl start tmakv || fail "it does not start"
+as_server GET /kv/kept
+expect 200 '"here"'
+
 it "is stopped with its socket, and leaves nothing running"
 systemctl stop tmakv.socket || fail "the stop failed"
 is inactive && is inactive tmakv.socket || fail "it is $(shows ActiveState)"
