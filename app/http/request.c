@@ -142,6 +142,23 @@ static bool read_length(struct str text, int64_t *length)
 	return true;
 }
 
+/*
+ * The path of "http://host/path", which a server has to understand (RFC 9112, 3.2.2). nginx takes it apart; other
+ * front servers hand it on as it came. No path begins without a slash, so nothing else is meant by it.
+ */
+static struct str without_authority(struct str uri)
+{
+	struct str scheme, rest;
+
+	if (str_starts(uri, STR_LIT("/")) || !str_cut(uri, ':', &scheme, &rest) || !str_starts(rest, STR_LIT("//")) ||
+	    (!str_eq_nocase(scheme, STR_LIT("http")) && !str_eq_nocase(scheme, STR_LIT("https"))))
+		return uri;
+	rest = str_make(rest.p + 2, rest.n - 2);
+	while (rest.n != 0 && rest.p[0] != '/' && rest.p[0] != '?')
+		rest = str_make(rest.p + 1, rest.n - 1);
+	return rest;
+}
+
 enum rc request_read(struct request *request, char *const *envp)
 {
 	struct raw raw = { .request.door = DOOR_PUBLIC };
@@ -155,6 +172,7 @@ enum rc request_read(struct request *request, char *const *envp)
 	good &= read_length(raw.content_length, &raw.request.content_length);
 
 	good &= raw.request.uri.n != 0;
+	raw.request.uri = without_authority(raw.request.uri);
 	str_cut(raw.request.uri, '?', &raw.request.path, &raw.request.query);
 
 	*request = raw.request;

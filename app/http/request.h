@@ -32,7 +32,7 @@ enum door { DOOR_PUBLIC, DOOR_BINDING, DOOR_OPERATOR };
 struct request {
 	enum method method;
 	enum door door;
-	struct str uri;			/* REQUEST_URI: raw, undecoded, the only truth about the path */
+	struct str uri;			/* REQUEST_URI: raw, undecoded, the only truth about the path; no "http://host" */
 	struct str path;		/* of it, what is before the first '?' */
 	struct str query;		/* and behind it */
 	int64_t content_length;		/* -1 when not declared */

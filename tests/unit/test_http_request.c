@@ -183,6 +183,32 @@ static void names_are_compared_whole(void **state)
 	assert_int_equal(r.origin.n, 0);
 }
 
+static void a_uri_with_scheme_and_host_is_its_path(void **state)
+{
+	static struct { char uri[64]; const char *path, *query; } rows[] = {
+		{ "REQUEST_URI=http://host.example/kv/a%2Fb?x=//y", "/kv/a%2Fb", "x=//y" },
+		{ "REQUEST_URI=HTTPS://user@[::1]:8480/kv", "/kv", "" },
+		{ "REQUEST_URI=http://host?x=1", "", "x=1" },
+		{ "REQUEST_URI=http://host", "", "" },
+		{ "REQUEST_URI=http:///kv", "/kv", "" },
+		/* What only looks like it. */
+		{ "REQUEST_URI=/http://host/kv", "/http://host/kv", "" },
+		{ "REQUEST_URI=ftp://host/kv", "ftp://host/kv", "" },
+		{ "REQUEST_URI=http:/kv", "http:/kv", "" },
+		{ "REQUEST_URI=http:", "http:", "" },
+		{ "REQUEST_URI=*", "*", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct request r;
+
+		assert_int_equal(request_read(&r, ENV(GET_, rows[i].uri)), RC_OK);
+		assert_text(r.path, rows[i].path);
+		assert_text(r.query, rows[i].query);
+	}
+}
+
 static void a_uri_that_is_only_a_query_has_an_empty_path(void **state)
 {
 	struct request r;
@@ -225,6 +251,7 @@ int main(void)
 		cmocka_unit_test(a_header_cannot_choose_the_door),
 		cmocka_unit_test(of_a_repeated_parameter_the_first_counts),
 		cmocka_unit_test(names_are_compared_whole),
+		cmocka_unit_test(a_uri_with_scheme_and_host_is_its_path),
 		cmocka_unit_test(a_uri_that_is_only_a_query_has_an_empty_path),
 		cmocka_unit_test(method_names_lists_what_the_mask_holds),
 	};
