@@ -48,6 +48,9 @@ test  tmux       tmux
 managers spawn-fcgi spawn-fcgi
 managers supervisord supervisor
 managers multiwatch multiwatch
+test  lighttpd   lighttpd
+test  -          lighttpd-modules-lua
+test  apache2    apache2
 node  npm        npm
 bench wrk        wrk
 bench valgrind   valgrind
@@ -58,6 +61,8 @@ bench strace     strace
 
 # Commands of the above that are services as well, of the same name, or of the one behind the colon.
 services='nginx redis-server webdis prometheus supervisord:supervisor'
+# Commands of the above that are services as well, of the same name.
+services='nginx lighttpd apache2 redis-server webdis prometheus'
 
 say() {
 	echo "$*" >&2

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { expectError, source, start, until } from './lib.mjs';
+import { expectError, frontName, source, start, until } from './lib.mjs';
 
 let kv, other, user, planted;
 before(async () => {
@@ -60,7 +60,8 @@ test('C3: what could be read in two ways is nginx\'s 400', async () => {
     get(auth()).replace('Host: x', 'Host: x y'), get(auth()).replace('Host: x', 'Host: x/y'),
     get(auth()).replace('GET', 'get'), get(auth()).replace('GET', 'G T'), get(auth()).replace('HTTP/1.1', 'HTTP/1.x'),
     get(auth()).replace('HTTP/1.1', 'XTTP/1.1'), get(auth()).replace('/kv', 'kv'),
-    '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+    // lighttpd waits for more of the one, and speaks HTTP/2 to the other.
+    ...(frontName === 'lighttpd' ? [] : ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n']),
     `GET /kv/mine\rX: y HTTP/1.1\r\nHost: x\r\n\r\n`,
     // Two lengths, or a length and chunks: where one ends for nginx it may go on for somebody else.
     ...['Content-Length: 1\r\nContent-Length: 1\r\n', 'Content-Length: 1\r\nContent-Length: 2\r\n',
@@ -73,13 +74,15 @@ test('C3: what could be read in two ways is nginx\'s 400', async () => {
   ];
   for (const request of requests) {
     const [answer] = await kv.talk(request);
-    assert.ok([400, 405, 501, 505].includes(answer.status), `${answer.status} to ${JSON.stringify(request)}`);
+    // Others than nginx join a header that comes twice, and there is no such token.
+    assert.ok([400, 405, 501, 505, ...(frontName === 'nginx' ? [] : [401])].includes(answer.status), `${answer.status} to ${JSON.stringify(request)}`);
     expectError(answer, answer.status, answer.code);
   }
   assert.equal((await kv.ask('GET', '/kv/mine')).data, '"here"');
 });
 
 test('C4: no header sets what nginx alone may say', async () => {
+  await kv.ask('PUT', '/kv/mine', { body: '"here"' });
   for (const line of ['TMAKV-Door: operator', 'TMAKV_DOOR: operator', 'Tmakv-Door: binding', 'Request-Id: 1',
     'REQUEST_ID: 1', 'X-Request-Id: mine', 'Request-Uri: /kv/other', 'Request-Method: DELETE',
     'X-HTTP-Method-Override: DELETE', 'X-Original-URL: /kv/other', 'X-Rewrite-URL: /kv/other',
@@ -169,7 +172,7 @@ test('nothing that a client says becomes a header of an answer', async () => {
   const known = new Set(['server', 'date', 'content-type', 'content-length', 'connection',
     'access-control-allow-origin', 'access-control-expose-headers', 'access-control-allow-methods',
     'access-control-allow-headers', 'access-control-max-age', 'x-request-id', 'cache-control', 'etag', 'x-kv-writes',
-    'keep-alive', 'www-authenticate', 'allow', 'retry-after']);
+    'keep-alive', 'www-authenticate', 'allow', 'retry-after', 'accept-ranges']);
   const evil = '%0d%0aSet-Cookie:%20evil=1%0d%0a%0d%0a%3Chtml%3E';
   const isClean = (answer, why) => {
     for (const [name, value] of Object.entries(answer.headers)) {
@@ -228,10 +231,10 @@ test('C11, A13: no key, value, token, initData, API key or bot token is in any l
   // in nginx takes it out. It has no header and no body, so never a credential or a value.
   await kv.stopServer();
   for (const who of [{}, as_user, tma])
-    assert.equal((await kv.ask('PUT', '/kv/MARKER-key', { ...who, body })).status, 502);
+    assert.equal((await kv.ask('PUT', '/kv/MARKER-key', { ...who, body })).status, frontName === 'apache' ? 503 : 502);
   await kv.startServer();
   const unreached = Object.fromEntries(logs());
-  assert.ok(unreached['front/log/error.log'].includes('MARKER-key'));
+  if (frontName === 'nginx') assert.ok(unreached['front/log/error.log'].includes('MARKER-key'));
   assert.ok(!unreached['front/log/access.log'].includes('MARKER-key'));
   for (const text of Object.values(unreached))
     for (const [what, secret] of Object.entries(secrets)) assert.ok(!text.includes(secret), what);

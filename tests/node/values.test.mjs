@@ -27,7 +27,7 @@ const OLD = ' {"old" :\t[1.50, "\\u00e9"]}\r\n';
 
 /** ATTEMPT() is refused with STATUS and CODE, and what was there before is there as it was. */
 async function isRefused(attempt, status, code, why) {
-  if ((await kv.ask('HEAD', '/kv/target')).status === 404) await kv.ask('PUT', '/kv/target', { body: OLD });
+  if ((await kv.ask('GET', '/kv/target')).text !== `{"success":true,"data":${OLD}}`) await kv.ask('PUT', '/kv/target', { body: OLD });
   const old = await kv.ask('GET', '/kv/target');
   const answer = await attempt('/kv/target');
   expectError(answer, status, code, why);
@@ -207,9 +207,15 @@ test('a body longer than its length ends where the length says, and the rest is 
 });
 
 test('Expect: 100-continue is answered before the body is sent', async () => {
-  const answers = await kv.talk(`${head('/kv/expected', 'Content-Length: 1\r\nExpect: 100-continue\r\n')}8`, { n: 2 });
-  assert.deepEqual(answers.map((answer) => answer.status), [100, 200]);
+  const expecting = head('/kv/expected', 'Content-Length: 1\r\nExpect: 100-continue\r\n');
+  assert.deepEqual((await kv.talk(expecting)).map((answer) => answer.status), [100]);
+  // Whoever sends it all at once may be spared the 100.
+  const answers = await kv.talk(`${expecting}8`.replace('\r\n', '\r\nConnection: close\r\n'), { n: 3 });
+  assert.deepEqual(answers.map((answer) => answer.status).filter((status) => status !== 100), [200]);
   assert.equal((await kv.ask('GET', '/kv/expected')).data, '8');
+});
+
+test('a body over nginx\'s limit is refused in place of 100 Continue', async () => {
   const [too_large] = await kv.talk(head('/kv/expected', 'Content-Length: 2000000\r\nExpect: 100-continue\r\n'));
   expectError(too_large, 413, 'value_too_large');
 });
