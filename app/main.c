@@ -23,9 +23,10 @@ static const char usage[] =
 
 static const char help[] =
 	"\n"
-	"The key-value store of Telegram Mini Apps, behind a web server that speaks FastCGI.\n"
+	"The key-value store of Telegram Mini Apps, behind a web server with FastCGI.\n"
 	"\n"
-	"  -c FILE     settings; without it " DEFAULT_FILE " is read if it is there\n"
+	"  -c FILE     settings; without it, if it is there, the file\n"
+	"              " DEFAULT_FILE "\n"
 	"  -s PATH     listen at PATH, whatever was handed over or is configured\n"
 	"  -t          check the settings, say what is wrong, and exit\n"
 	"  -V          print the version and exit\n"
@@ -39,12 +40,11 @@ static const char help[] =
 	"\n"
 	"  SIGTERM, SIGINT, SIGUSR1   finish what is under way and stop\n"
 	"  SIGHUP                     check the settings and start a server with them\n"
-	"  SIGUSR2                    the same, with the program that stands at our path now\n"
+	"  SIGUSR2                    the same, with the program file that is there now\n"
 	"\n"
-	"Exit status: 0 stopped, 64 usage, 65 damaged data, 75 start it again, 78 settings.\n"
+	"Exit status: 0 stopped, 64 usage, 65 damaged data, 75 start again, 78 settings.\n"
 	"\n"
-	"Every setting, with its default, is explained in tmakv.conf(5) and in\n"
-	DEFAULT_FILE ".\n";
+	"See tmakvd(8), tmakv.conf(5) for the settings, and tmakv(7) to begin with.\n";
 
 struct command {
 	struct serve_options options;
@@ -59,6 +59,7 @@ struct command {
 static void bad_usage(void)
 {
 	fputs(usage, stderr);
+	fputs("tmakvd --help says what they mean\n", stderr);
 	exit(EXIT_USAGE_ERROR);
 }
 
@@ -99,8 +100,10 @@ static void read_arguments(struct command *command, int argc, char **argv)
 			bad_usage();
 		}
 	}
-	if (optind != argc)
+	if (optind != argc) {
+		fprintf(stderr, "tmakvd: '%s' is a word too many\n", argv[optind]);
 		bad_usage();
+	}
 	if (command->options.conf_file == NULL && access(DEFAULT_FILE, F_OK) == 0)
 		command->options.conf_file = DEFAULT_FILE;
 }

@@ -25,7 +25,7 @@ static const struct {
 	[OPTION_HELP]           = { "help",           'h', NULL,   "what there is, or what a command does" },
 	[OPTION_VERSION]        = { "version",        'V', NULL,   "the version" },
 	[OPTION_BOT_TOKEN_FILE] = { "bot-token-file", 0,   "FILE", "a bot, by a file with its token; - is standard input" },
-	[OPTION_BOT_ID]         = { "bot-id",         0,   "ID",   "a bot, by its id alone: initData is checked with Telegram's key" },
+	[OPTION_BOT_ID]         = { "bot-id",         0,   "ID",   "a bot by its id: Telegram's key checks its initData" },
 	[OPTION_TEST]           = { "test",           0,   NULL,   "that --bot-id lives in Telegram's test environment" },
 	[OPTION_PUBLIC_KEY]     = { "public-key",     0,   "HEX",  "check that --bot-id with this Ed25519 key instead" },
 	[OPTION_NAME]           = { "name",           0,   "NAME", "what the key is for" },
@@ -33,10 +33,10 @@ static const struct {
 	[OPTION_YES]            = { "yes",            0,   NULL,   "do not ask" },
 	[OPTION_PROJECT]        = { "project",        0,   "P",    "the project: its name or id" },
 	[OPTION_JWKS]           = { "jwks",           0,   "FILE", "the published keys, as /.well-known/jwks.json answers them" },
-	[OPTION_NOW]            = { "now",            0,   "T",    "the time to check at, in seconds since 1970; default: now" },
+	[OPTION_NOW]            = { "now",            0,   "T",    "check as of then, in seconds since 1970" },
 	[OPTION_MAX_AGE]        = { "max-age",        0,   "S",    "oldest initData that is accepted, in seconds" },
-	[OPTION_VALUE_LIMIT]    = { "value-limit",    0,   "SIZE", "bytes of a value, 1 to 25M; 'default' is the configuration's" },
-	[OPTION_WRITE_LIMIT]    = { "write-limit",    0,   "N",    "writes a second and key, 0 for no limit; or 'default'" },
+	[OPTION_VALUE_LIMIT]    = { "value-limit",    0,   "SIZE", "bytes of a value, 1 to 25M, or 'default'" },
+	[OPTION_WRITE_LIMIT]    = { "write-limit",    0,   "N",    "writes a second and key, 0 for no limit, or 'default'" },
 	[OPTION_OUTPUT]         = { "output",         0,   "FILE", "write to FILE, not to standard output" },
 	[OPTION_FILE]           = { "file",           0,   "FILE", "what to write or set is in FILE" },
 	[OPTION_INFO]           = { "info",           0,   NULL,   "its metadata and when it expires, not its value" },
@@ -69,7 +69,7 @@ static const struct {
 	[OPTION_ONCE]           = { "once",           0,   NULL,   "show it once, as text, and end" },
 	[OPTION_INTERVAL]       = { "interval",       0,   "S",    "seconds between two looks, 0.2 to 60; default: 1" },
 	[OPTION_COUNT]          = { "count",          0,   "N",    "end when it was shown N times" },
-	[OPTION_MIN_TTL]        = { "min-ttl",        0,   "S",    "shortest time to live a client may ask for; or 'default'" },
+	[OPTION_MIN_TTL]        = { "min-ttl",        0,   "S",    "shortest time to live, in seconds, or 'default'" },
 };
 
 /* --- words and options --- */
@@ -266,7 +266,8 @@ void args_print_options(uint64_t mask)
 			continue;
 		snprintf(name, sizeof name, "%s--%s%s%s", table[i].letter != 0 ? letter : "", table[i].name,
 			 value != NULL ? " " : "", value != NULL ? value : "");
-		printf("  %-21s  %s\n", name, table[i].help);
+		printf("  %-21s  ", name);
+		help_wrap(table[i].help, 25, 25);
 	}
 }
 

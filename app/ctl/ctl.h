@@ -115,6 +115,17 @@ void args_print_options(uint64_t mask);
  */
 const char *nearest(const char *word, const char *const *words, size_t n);
 
+/* --- help.c --- */
+
+/* help_wrap - TEXT in lines of less than 80 letters; the first one begins in COLUMN, the others in INDENT. */
+void help_wrap(const char *text, size_t column, size_t indent);
+
+/* help_print_all - the help of the whole program, or of those of N COMMANDS that begin with NOUN. */
+void help_print_all(const struct ctl_command *commands, size_t n, struct str noun);
+
+/* help_print_command - what one does, with all its options. */
+void help_print_command(const struct ctl_command *command);
+
 /* --- output.c --- */
 
 /* ctl_fail - say what went wrong, to programs with the word CODE; answers EXIT. */

@@ -1,7 +1,7 @@
 /*
- * main.c - tmakvctl: the table of its commands, and their help.
+ * main.c - tmakvctl: the table of its commands.
  *
- * A new command is a row here, a function in the cmd_*.c of its noun, a row in the server's
+ * A new command is a row here, its example in help.c, a function in the cmd_*.c of its noun, a row in the server's
  * table (serve/admin.c) if the server answers it, and its lines in tmakvctl.8.
  */
 #include "config.h"
@@ -42,12 +42,12 @@ static const struct ctl_command commands[] = {
 	  "Accepts the requests of a disabled project again." },
 	{ "project limit", cmd_project_limit,
 	  OPTION_BIT(OPTION_VALUE_LIMIT) | OPTION_BIT(OPTION_WRITE_LIMIT) | OPTION_BIT(OPTION_MIN_TTL) | QUOTAS, 1,
-	  "PROJECT [--value-limit SIZE|default] [--write-limit N|default] [--min-ttl S|default]\n"
-	  "       [--max-keys N] [--max-bytes SIZE] [--user-max-keys N] [--user-max-bytes SIZE] [--user-rate N]",
+	  "PROJECT [--value-limit SIZE] [--write-limit N] [--min-ttl S] "
+	  "[--max-keys N] [--max-bytes SIZE] [--user-max-keys N] [--user-max-bytes SIZE] [--user-rate N]",
 	  "show or set its limits",
-	  "Sets limits of one project, from its next request on, and shows what they are then; without\n"
-	  "options it only shows them. With 'default' the project follows the configuration again.\n"
-	  "The last five are off at first, and 0 switches them off again." },
+	  "Sets limits of one project, from its next request on, and shows them; without options it only\n"
+	  "shows them. With 'default' it follows the configuration again. The last five are off at first,\n"
+	  "and 0 is off." },
 	{ "project origins", cmd_project_origins,
 	  OPTION_BIT(OPTION_ADD) | OPTION_BIT(OPTION_REMOVE) | OPTION_BIT(OPTION_ANY), 1,
 	  "PROJECT [--add O]... [--remove O]... [--any]", "show or set whose pages may ask",
@@ -146,7 +146,7 @@ static const struct ctl_command commands[] = {
 	{ "kv bulk-put", cmd_kv_bulk_put, OPTION_BIT(OPTION_SKIP), 2, "PROJECT FILE|- [--skip N]",
 	  "write many keys from a file",
 	  "Writes the items of a file, one array as wrangler's 'kv bulk put' takes it, or an item a line:\n"
-	  "{\"key\":..,\"value\":..,\"base64\"?:true,\"expiration\"?:T,\"expiration_ttl\"?:S,\"metadata\"?:..}" },
+	  "{\"key\":..,\"value\":..} with \"base64\":true, \"expiration\":T, \"expiration_ttl\":S, \"metadata\":.. as needed." },
 	{ "kv bulk-delete", cmd_kv_bulk_delete, OPTION_BIT(OPTION_SKIP), 2, "PROJECT FILE|- [--skip N]",
 	  "delete many keys from a file",
 	  "Deletes the keys that a file names, as one array or a line each: \"name\" or {\"name\":\"name\"}." },
@@ -196,38 +196,6 @@ static const struct ctl_command commands[] = {
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-static const char exit_help[] =
-	"Exit status: 0 done or accepted, 1 refused or not found, 64 usage, 65 a damaged backup,\n"
-	"69 no server, 70 internal, 74 input or output, 75 try again, 77 not permitted. See tmakvctl(8).\n";
-
-static void print_commands(struct str noun)
-{
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (str_starts(str_c(commands[i].words), noun))
-			printf("  %-16s  %s\n", commands[i].words, commands[i].summary);
-}
-
-/* The help of the whole program, or of the commands that begin with NOUN. */
-static void print_help(struct str noun)
-{
-	printf("usage: tmakvctl %.*s%s [OPTION]...\n"
-	       "Administrates tmakvd, the key-value store for Telegram Mini Apps, over its control socket.\n"
-	       "\nCommands (tmakvctl COMMAND --help says more):\n", STR(noun), noun.n == 0 ? "COMMAND" : "VERB");
-	print_commands(noun);
-	printf("\nOptions of all commands:\n");
-	args_print_options(OPTIONS_EVERYWHERE);
-	printf("\n%s", exit_help);
-}
-
-static void print_command_help(const struct ctl_command *command)
-{
-	printf("usage: tmakvctl %s%s%s\n\n%s\n\nOptions:\n", command->words, command->usage[0] == '\0' ? "" : " ",
-	       command->usage, command->help);
-	if (command->options != 0)
-		args_print_options(command->options);
-	args_print_options(OPTIONS_EVERYWHERE);
-}
-
 /* Whatever is asked about: a command, a noun, or everything. */
 static enum ctl_exit help(struct ctl *ctl)
 {
@@ -237,17 +205,17 @@ static enum ctl_exit help(struct ctl *ctl)
 		struct str noun = str_c(ctl_text(ctl, "%.40s ", ctl->words[0]));
 
 		if (str_starts(str_c(commands[i].words), noun)) {
-			print_help(noun);
+			help_print_all(commands, COMMANDS, noun);
 			return CTL_OK;
 		}
 	}
 	if (ctl->n_words == 0) {
-		print_help(STR_LIT(""));
+		help_print_all(commands, COMMANDS, STR_LIT(""));
 		return CTL_OK;
 	}
 	if ((exit = args_command(ctl, commands, COMMANDS)) != CTL_OK)
 		return exit;
-	print_command_help(ctl->command);
+	help_print_command(ctl->command);
 	return CTL_OK;
 }
 
