@@ -39,7 +39,7 @@ struct app {
 	struct kv *kv;
 	struct registry *registry;
 	struct auth *auth;
-	_Atomic bool is_ending;		/* the server has been told to end, or has to */
+	_Atomic bool is_ending;		/* the server has to end, and it is not for another one to take its place */
 	int64_t started_at;		/* seconds since 1970 */
 };
 

@@ -276,6 +276,9 @@ bool drain_is_over(const struct pool *pool);
 /* drain_turn - the worker's part of a drain, once a turn. True when the worker has nothing left to do. */
 bool drain_turn(struct worker *worker);
 
+/* What SIGTERM carries when the supervisor sends it: whether another server takes the place of the one that ends. */
+enum { DRAIN_STOPS, DRAIN_REPLACED };
+
 /* Whether serve_fail() was called, and a descriptor that becomes readable then. */
 bool serve_has_failed(void);
 int serve_fail_fd(void);

@@ -178,6 +178,15 @@ static enum ending wait_for_end(const struct server *server, const struct serve_
 	return polls[1].revents != 0 ? ENDING_ORPHANED : ENDING_ASKED;
 }
 
+/* Whether it was the supervisor that asked, and another server will be there at once. */
+static bool is_replaced(const struct server *server)
+{
+	struct signalfd_siginfo info;
+
+	return read(server->signals, &info, sizeof info) == sizeof info && info.ssi_code == SI_QUEUE &&
+	       info.ssi_int == DRAIN_REPLACED;
+}
+
 /* Nobody is left who would kill us, so the kernel has to. */
 static void limit_life(void)
 {
@@ -237,7 +246,7 @@ static int end(struct server *server, enum ending ending, const struct serve_fds
 	bool ended;
 
 	LOG_INFO("server ends", LOG_STR("why", why[ending]));
-	server->app.is_ending = true;
+	server->app.is_ending = ending != ENDING_ASKED || !is_replaced(server);
 	if (ending == ENDING_ORPHANED)
 		limit_life();
 	ended = drain(server, ending, fds);

@@ -212,7 +212,7 @@ static void drain(struct supervisor *s)
 	if (s->state == SLOT_DRAINING)
 		return;
 	slot_enter(s, SLOT_DRAINING);
-	kill(s->pid, SIGTERM);
+	sigqueue(s->pid, SIGTERM, (union sigval){ .sival_int = s->stopping ? DRAIN_STOPS : DRAIN_REPLACED });
 	act_in(s, s->settings.now.conf.stop_ms + KILL_AFTER_MS);
 }
 

@@ -128,16 +128,36 @@ took=$((($(date +%s%N) - began) / 1000000))
 grown=$(($(log_bytes) - before))
 [ $grown -le $(((took / 1000 + 1) * 100)) ] || fail "ten probes in $took ms took $grown bytes of the log"
 
+# while_busy SIGNAL - tell the supervisor, while a long request keeps the server.
+while_busy() {
+	local calls
+	head -c 400000 /dev/zero >"$work/large"
+	calls=$(ctl status --json | member .metrics.slow_calls)
+	has_slow_call() { [ "$(ctl status --json | member .metrics.slow_calls)" != "$calls" ]; }
+	"$client" -s "$work/s" --method PUT --uri /kv/large --param "HTTP_AUTHORIZATION=Bearer $API_KEY" \
+		--body-file "$work/large" --pieces 200 >/dev/null 2>"$work/err" &
+	slow=$!
+	until_true has_slow_call || fail "there is no long request"
+	old=$(server_pid)
+	kill -s "$1" "$tmakvd_pid"
+}
+
+it "stays ready while a server takes the place of another"
+while_busy HUP
+drains() { grep -q '"asked to stop"' "$work/tmakvd.log"; }
+until_true drains || fail "it does not reload"
+asked=0
+until is_replaced "$old"; do
+	at_operator ask GET /readyz
+	expect_text 200 ok
+	asked=$((asked + 1))
+done
+[ $asked -gt 1 ] || fail "it was only asked $asked times meanwhile"
+wait $slow
+until_true is_ready || fail "the next one is not ready"
+
 it "is not ready when it stops, and says so, while a long request keeps it"
-head -c 400000 /dev/zero >"$work/large"
-calls=$(ctl status --json | member .metrics.slow_calls)
-"$client" -s "$work/s" --method PUT --uri /kv/large --param "HTTP_AUTHORIZATION=Bearer $API_KEY" \
-	--body-file "$work/large" --pieces 200 >/dev/null 2>"$work/err" &
-slow=$!
-has_slow_call() { [ "$(ctl status --json | member .metrics.slow_calls)" != "$calls" ]; }
-until_true has_slow_call || fail "there is no long request"
-old=$(server_pid)
-kill -HUP "$tmakvd_pid"
+while_busy TERM
 says_so() {
 	"$client" -s "$work/s" --uri /readyz --param TMAKV_DOOR=operator >"$work/body"
 	grep -q '^stopping$' "$work/body"
@@ -145,12 +165,10 @@ says_so() {
 until_true says_so || fail "it says: $(cat "$work/body")"
 [ "$(server_pid)" = "$old" ] || fail "it was the next server that said so"
 grep -qi '^Status: 503' "$work/body" || fail "the status is another: $(head -n 1 "$work/body")"
-until_true is_replaced "$old" || fail "there is no next server"
 wait $slow
-until_true is_ready || fail "the next one is not ready"
+stop_server || fail "it did not end well"
 
 it "is not ready on a full disk, and lives all the same"
-stop_server
 start_server reserve_size=1000T
 at_operator ask GET /readyz
 expect_text 503 "the disk is full: nothing is written until there is space"
