@@ -229,6 +229,25 @@ as_server GET /kv/kept
 expect 200 '"here"'
 [ "$(socket_inode)" = "$inode" ] || fail "the socket is another one"
 
+it "is started again when the server hangs"
+drop_in tmakv.service '[Service]' SystemCallErrorNumber=kill WatchdogSec=2
+systemctl restart tmakv || fail "the restart failed"
+pulse() { shows WatchdogTimestampMonotonic; }
+for _ in 1 2 3; do
+	before=$(pulse)
+	has_pulse() { [ "$(pulse)" != "$before" ]; }
+	until_true has_pulse || fail "the server has no pulse"
+done
+main=$(main_pid)
+kill -STOP "$(child_pid)"
+until_true has_new_main "$main" || fail "nobody notices"
+journalctl -q -o cat -u tmakv | grep -q 'Watchdog timeout' || fail "it was not the watchdog"
+as_server GET /kv/kept
+expect 200 '"here"'
+[ "$(socket_inode)" = "$inode" ] || fail "the socket is another one"
+drop_in tmakv.service '[Service]' SystemCallErrorNumber=kill
+systemctl restart tmakv || fail "the restart failed"
+
 it "makes backups, by hand and by the timer"
 systemctl start tmakv-backup.service || fail "the backup failed"
 for backup in /var/backups/tmakv/tmakv-*; do "$TMAKVD" --verify "$backup" >/dev/null || fail "the backup is not good"; done
