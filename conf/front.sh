@@ -8,6 +8,7 @@
 # the process that was started here is its master. TERM stops it at once, QUIT politely.
 # BINDING is LISTEN for the binding door (default: unix:DIR/binding.sock), OPERATOR that for the operator's
 # door (default: unix:DIR/operator.sock).
+# With TMAKV_PAGE=FOLDER that folder is served as a page at /demo/, as conf/miniapp/miniapp.conf says.
 # The demo and all tests begin with it, so what they try is what is shipped; but for one thing, with
 # TMAKV_LOG_AT_ONCE=yes: each line of the access log is written as soon as it is known.
 set -eu
@@ -37,6 +38,12 @@ done
 # The page. A copy, because www-data may not see where this is.
 rm -rf "$dir/admin"
 [ ! -d "$source/admin" ] || cp -R "$source/admin" "$dir/admin"
+if [ -n "${TMAKV_PAGE:-}" ]; then
+	rm -rf "$dir/miniapp"
+	cp -R "$TMAKV_PAGE" "$dir/miniapp"
+	sed "s|/usr/share/tmakv/miniapp/|$dir/miniapp/|" "$source/../conf/miniapp/miniapp.conf" >"$dir/nginx/miniapp.conf"
+	sed -i 's|^        include tmakv\.conf;|&\n        include miniapp.conf;|' "$dir/nginx/nginx.conf"
+fi
 rm -f "$dir/binding.sock" "$dir/operator.sock"	# nginx does not take over what one that was killed has left
 
 # As root the workers are www-data, as on any Debian: tmakvd's socket lets that group in, and a

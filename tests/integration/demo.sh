@@ -59,6 +59,18 @@ curl -sS "$url/sdk/v1/auth/validate" --data-binary "@$work/validate.json" -o "$w
 printf 'Authorization: Bearer %s\n' "$(ready api_key)" >"$work/authorization"
 curl -sS -X PUT "$url/sdk/v1/kv/kept" -H "@$work/authorization" -d 7 | grep -q '"success":true' || fail "it was not written"
 
+it "serves the page, and signs in whoever opens it by one of the addresses"
+[ "$(ready 'page_urls | length')" = 3 ] || fail "there are not three addresses"
+jq -r '.page_urls[]' "$work/ready" >"$work/pages"
+while IFS= read -r page; do
+	[ "$(curl -sS -o /dev/null -w '%{http_code}' "${page%%#*}")" = 200 ] || fail "there is no page at ${page%%#*}"
+	jq -nc --arg fragment "${page#*#tgWebAppData=}" '{projectId: "demo-app", initData: ($fragment / "&" | .[0] |
+		gsub("%(?<hex>[0-9A-F]{2})"; "\\u00\(.hex)") | "\"" + . + "\"" | fromjson)}' >"$work/validate.json"
+	curl -sS "$url/sdk/v1/auth/validate" --data-binary "@$work/validate.json" | jq -er .data.user.firstName
+done <"$work/pages" >"$work/names"
+[ "$(tr '\n' ' ' <"$work/names")" = 'Ada Grace Alan ' ] || fail "the people are $(cat "$work/names")"
+[ "$(stat -c %a "$work/demo/page.json")" = 600 ] || fail "the page's bot token is for all to read"
+
 it "answers tmakvctl"
 "$top_srcdir/build/demo/tmakvctl" --control "$(ready control)" project show "$project" >/dev/null || fail "no answer"
 

@@ -152,7 +152,8 @@ function parseAnswers(bytes, closed) {
 }
 
 class Server {
-  constructor(settings, { clock = false } = {}) {
+  constructor(settings, { clock = false, page } = {}) {
+    this.page = page;
     this.dir = mkdtempSync('/tmp/tmakv.'); // short: a socket's path has at most 107 bytes
     chmodSync(this.dir, 0o711); // as root nginx's workers are www-data and must get through
     this.control = join(this.dir, 'control.sock');
@@ -261,7 +262,7 @@ class Server {
     const binding = frontName === 'apache' ? `127.0.0.1:${await freePort()}` : join(this.dir, name, 'binding.sock');
     const log = join(this.dir, `${name === 'front' ? 'nginx' : name}.log`);
     const where = [join(this.dir, name), `127.0.0.1:${port}`, join(this.dir, 's'), ...(frontName === 'apache' ? [binding] : [])];
-    const child = run(script, where, log, { TMAKV_LOG_AT_ONCE: 'yes' });
+    const child = run(script, where, log, { TMAKV_LOG_AT_ONCE: 'yes', ...(this.page && { TMAKV_PAGE: this.page }) });
     Object.assign(child, { port, binding, url: `http://127.0.0.1:${port}`, end: () => end(child, 'SIGTERM') });
     this.fronts.push(child);
     await until('nginx answers', () => {
@@ -407,7 +408,7 @@ class Server {
 
 /**
  * Everything running, with one project. SETTINGS go over the tests' own into tmakv.conf; with the option
- * `clock` the server has a clock that setClock() moves.
+ * `clock` the server has a clock that setClock() moves; `page` is a folder that nginx serves at /demo/.
  * Answers a Server with url, dir, and all that makeProject() answers.
  */
 export async function start(settings = {}, options = {}) {
