@@ -331,7 +331,8 @@ async function live(rng, prefix) {
 test('what is written is what every door reads, with its ETag and its number of writes, until it is deleted', async () => {
   const rng = random(seed);
   const n = Math.max(10, Math.floor(n_random / 500));
-  expectNone(await doAll(Array.from({ length: n }, (_, i) => () => live(random(rng.next(2 ** 31)), `life-${i}`)));
+  expectNone(await doAll(Array.from({ length: n }, (_, i) => () =>
+    live(random(rng.next(2 ** 31)), `life-${i}`))));
 });
 
 // -- answers that need a project in a certain state, or no server --

@@ -211,6 +211,9 @@ function ofHttp(operation) {
     ...['HTTP/1.0', 'HTTP/1.9', 'HTTP/2.0', 'HTTP/0.9', 'HTTP/1.x'].map((version) => ({ what: version, isHttp: true, allows: [505],
       expect: version === 'HTTP/1.0' ? 'accepted' : version === 'HTTP/1.9' ? 'any' : 'refused',
       change: (request) => { request.version = version; } })),
+    { what: 'the absolute form', isLast: true, expect: 'accepted', change: (request) => {
+      request.rawPath = `http://kv.example${pathOf({ ...request, query: [] })}`;
+    } },
     { what: 'no Host', expect: 'refused', change: (request) => setHeader(request, 'Host', undefined) },
     { what: 'a query that is not documented', expect: 'accepted', change: (request) => request.query.push(['unknown', '1']) },
     { what: 'a query of ampersands', expect: 'accepted', change: (request) => request.query.push(['&&=&', '']) },
