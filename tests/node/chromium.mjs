@@ -26,7 +26,7 @@ class Page {
 
   async begin() {
     this.browser.listeners.set(this.session, (method, params) => this.heard(method, params));
-    for (const domain of ['Page', 'Runtime', 'Network', 'Log', 'DOM', 'Accessibility']) await this.send(`${domain}.enable`);
+    for (const domain of ['Page', 'Runtime', 'Network', 'Log']) await this.send(`${domain}.enable`);
     await this.send('Page.addScriptToEvaluateOnNewDocument', { source:
       `addEventListener('securitypolicyviolation', (event) => console.error('policy: ' + event.violatedDirective + ' ' + event.blockedURI));` });
     return this;
@@ -50,9 +50,23 @@ class Page {
     return result.value;
   }
 
+  /** Wait for a condition in the page; it is asked there, as often as the page has a moment. */
   async until(what, work, ...args) {
+    const look = `async (...args) => {
+      for (let i = 0; i < 200; i++) {
+        const answer = await (${work})(...args);
+        if (answer) return answer;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      return null;
+    }`;
+    // Where it goes somewhere else meanwhile, there is nobody left to answer.
+    const moved = (error) => {
+      if (/navigated|context|Cannot find/i.test(error.message)) return null;
+      throw error;
+    };
     try {
-      return await until(what, () => this.run(work, ...args));
+      return await until(what, () => this.run(look, ...args).catch(moved));
     } catch (error) {
       error.message += `\n${await this.run(() => `${location.href}\n${document.body.innerText.slice(0, 1500)}`)}\n${this.complaints.join('\n')}`;
       throw error;
@@ -89,7 +103,9 @@ class Page {
 
   /** What a screen reader is told: [{ role, name, ... }], without what is ignored. */
   async tree() {
+    await this.send('Accessibility.enable');
     const { nodes } = await this.send('Accessibility.getFullAXTree');
+    await this.send('Accessibility.disable');
     return nodes.filter((node) => !node.ignored).map((node) => ({ role: node.role?.value, name: node.name?.value ?? '',
       ...Object.fromEntries((node.properties ?? []).map(({ name, value }) => [name, value.value])) }));
   }

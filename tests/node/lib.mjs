@@ -239,6 +239,7 @@ class Server {
     this.port = this.front.port;
     this.url = this.front.url;
     this.binding = this.front.binding;
+    this.operator = this.front.operator;
   }
 
   /**
@@ -258,12 +259,14 @@ class Server {
         writeFileSync(join(copy, 'nginx', file), edit(file, readFileSync(join(source, 'nginx', file), 'utf8')));
     }
     const port = await freePort();
-    // Apache listens on no Unix sockets.
+    // Apache listens on no Unix sockets; only nginx has the operator's door.
     const binding = frontName === 'apache' ? `127.0.0.1:${await freePort()}` : join(this.dir, name, 'binding.sock');
+    const operator = `127.0.0.1:${await freePort()}`;
     const log = join(this.dir, `${name === 'front' ? 'nginx' : name}.log`);
-    const where = [join(this.dir, name), `127.0.0.1:${port}`, join(this.dir, 's'), ...(frontName === 'apache' ? [binding] : [])];
-    const child = run(script, where, log, { TMAKV_LOG_AT_ONCE: 'yes', ...(this.page && { TMAKV_PAGE: this.page }) });
-    Object.assign(child, { port, binding, url: `http://127.0.0.1:${port}`, end: () => end(child, 'SIGTERM') });
+    const more = { apache: [binding], nginx: [`unix:${binding}`, operator] }[frontName] ?? [];
+    const child = run(script, [join(this.dir, name), `127.0.0.1:${port}`, join(this.dir, 's'), ...more], log,
+      { TMAKV_LOG_AT_ONCE: 'yes', ...(this.page && { TMAKV_PAGE: this.page }) });
+    Object.assign(child, { port, binding, url: `http://127.0.0.1:${port}`, operator: `http://${operator}`, end: () => end(child, 'SIGTERM') });
     this.fronts.push(child);
     await until('nginx answers', () => {
       if (child.how) throw new Error(`nginx ended: ${JSON.stringify(child.how)}\n${readFileSync(log)}${this.log()}`);
