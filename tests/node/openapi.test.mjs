@@ -383,8 +383,10 @@ test('answers that need a certain project, or a server that is not there, are in
     ? text_.replaceAll(/^(\s*)#(limit_req|map |    |\})/gm, '$1$2') : text_));
   for (const id of ['restUser', 'getValue']) {
     const operation = document.operations.find((one) => one.operationId === id);
-    const answers = await Promise.all(Array.from({ length: 80 }, () =>
-      kv.ask('GET', pathOf({ operation, path: { key: 'k' }, query: [] }), { as: null, port: front.port })));
+    const url = pathOf({ operation, path: { key: 'k' }, query: [] });
+    let answers = [];
+    for (let i = 0; i < 10 && !answers.some((answer) => answer.status === 429); i++)
+      answers = await Promise.all(Array.from({ length: 120 }, () => kv.ask('GET', url, { as: null, port: front.port })));
     assert.ok(answers.some((answer) => answer.status === 429), id);
     for (const answer of answers) assert.deepEqual(check(document, operation, answer), [], id);
   }
