@@ -175,7 +175,13 @@ await PAUSED
 type p
 await 'every 1 s'
 
-it "follows the window"
+it "gives the terminal back at q"
+[[ " $(stty -F "$tty" -a | tr '\n' ' ')" = *' -icanon '*' -echo '* ]] || fail "it shows what is typed: $(stty -F "$tty" -a)"
+type q
+ended_with 0
+
+it "follows the window at once"
+begin_top --interval 60
 pane resize-window -x 40 -y 10
 until_true screen_is_wide 40 || fail "not 40 wide: $(pane capture-pane -p)"
 await KEY
@@ -183,8 +189,6 @@ pane resize-window -x 120 -y 40
 until_true screen_is_wide 120 || fail "not 120 wide: $(pane capture-pane -p)"
 pane resize-window -x 80 -y 24
 until_true screen_is_wide 80 || fail "not 80 wide: $(pane capture-pane -p)"
-
-it "gives the terminal back at q"
 type q
 ended_with 0
 
@@ -202,10 +206,13 @@ until_true grep -q '^State:.T' "/proc/$top_pid/status" || fail "it does not stop
 as_before
 type fg Enter
 await 'q quit'
-# Behind the back of the program, which cannot give the terminal back then: but it takes it anew.
+# Behind the back of the program, which cannot give the terminal back then: but it takes it anew, and leaves it as it
+# was in between.
 kill -s STOP "$top_pid"
 until_true grep -q '^State:.T' "/proc/$top_pid/status" || broken "it does not stop"
-type '' Enter
+rm "$work/before"
+type "stty -echoctl; stty -g >$work/before" Enter
+until_true test -s "$work/before" || broken "no shell"
 type 'fg' Enter
 until_true grep -q '^State:.S' "/proc/$top_pid/status" || fail "it does not go on"
 await 'q quit'

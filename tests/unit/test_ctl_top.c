@@ -106,12 +106,13 @@ static void rates_are_what_rose_by_the_time_between(void **state)
 static void a_server_that_was_started_anew_is_counted_from_there(void **state)
 {
 	const char *const others[] = {
-		answer(2, 4, "'requests':40", ""), answer(1, 4, "'requests':40", ""), answer(1, 11, "'requests':40", "")
+		answer(2, 4, "'requests':40", ""), answer(1, 4, "'requests':40", ""), answer(1, 11, "'requests':40", ""),
+		answer(2, 20, "'requests':400", "")
 	};
-	const double expected[] = { 10, 10, 40 / 11.0 };
+	const double expected[] = { 10, 10, 40 / 11.0, 20 };
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		take(&before, answer(1, 10, "'requests':100", ""));
 		take(&now, others[i]);
 		compare();
@@ -267,7 +268,7 @@ static void draw(size_t width, size_t height, const struct top_view *like)
 static size_t line_with(const char *text)
 {
 	for (size_t i = 0; i < lines.n; i++)
-		if (memmem(lines.lines[i].text.p, lines.lines[i].text.n, text, strlen(text)) != NULL)
+		if (lines.lines[i].text.n != 0 && memmem(lines.lines[i].text.p, lines.lines[i].text.n, text, strlen(text)) != NULL)
 			return i + 1;
 	return 0;
 }
