@@ -3,6 +3,7 @@
 #
 #     conf/need.sh GROUP...     build: to compile; run: to serve and ask; test: all of tests/run;
 #                               managers: the service managers that tests/systemd/without.sh tries;
+#                               deb: to build the package, lintian, and a bare Debian to try it in;
 #                               node: npm, to fetch the tests' Node packages; bench: tests/bench/run
 #
 # As root, or through sudo; without either it says what to install. Nothing missing: nothing is
@@ -51,6 +52,10 @@ managers multiwatch multiwatch
 test  lighttpd   lighttpd
 test  -          lighttpd-modules-lua
 test  apache2    apache2
+deb   dpkg-buildpackage dpkg-dev
+deb   dh         debhelper
+deb   lintian    lintian
+deb   mmdebstrap mmdebstrap
 node  npm        npm
 bench wrk        wrk
 bench valgrind   valgrind
