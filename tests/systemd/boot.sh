@@ -97,7 +97,7 @@ inside() {
 		exit 98
 	fi
 	exec 4<&-
-	: >run/booted
+	echo "$BOOT_WORK" >run/booted
 	if [ -n "$BOOT_PLAIN" ]; then
 		# It waits for the processes that others leave to it.
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin exec bash -c 'while :; do sleep 1000 & wait; done'
@@ -181,7 +181,7 @@ is_up() {
 	local children
 	children=$(cat "/proc/$holder/task/$holder/children" 2>/dev/null)
 	init=${children%% *}
-	[ -n "$init" ] && [ -e "/proc/$init/root/run/booted" ] || return 1
+	[ -n "$init" ] && [ "$(cat "/proc/$init/root/run/booted" 2>/dev/null)" = "$work" ] || return 1
 	[ -n "$plain" ] || in_it systemctl is-system-running 2>/dev/null | grep -qxE 'running|degraded'
 }
 
