@@ -176,6 +176,13 @@ as_server PUT "$rest_path/bulk" -H 'Content-Type: application/json' \
 expect 200
 ctl signing-key rotate >/dev/null || fail "no signing key"
 ctl audit --project shop >/dev/null || fail "no audit"
+ctl top --once >/dev/null || fail "no top"
+for path in /healthz /readyz; do
+	at_operator ask GET $path
+	expect 200
+done
+at_operator ask GET /metrics
+expect 200 process_resident_memory_bytes tmakv_requests_total
 
 it "takes new settings with a reload, and none of its clients notices"
 echo 'workers = 2' >>"$confdir/tmakv.conf"
