@@ -235,6 +235,7 @@ function showTaps() {
   const n = taps.saved + taps.waiting + taps.sending;
   $('mine').textContent = n.toLocaleString();
   $('mine').classList.toggle('long', n > 9999);
+  $('tap').toggleAttribute('data-sending', taps.waiting + taps.sending > 0);
 }
 
 function boardItem({ userId, name, score }, rank) {
@@ -295,6 +296,7 @@ async function sendTaps() {
   } finally {
     taps.busy = false;
     showTaps();
+    if (taps.waiting) setTimeout(sendTaps, 250);
   }
 }
 
@@ -341,6 +343,7 @@ async function begin() {
 
   $('hello').textContent = `Hello, ${user.firstName}`;
   $('avatar').textContent = initial(user.firstName);
+  $('avatar').hidden = false;
   $('avatar').dataset.tint = tint(user.telegramId);
   const names = await namesBelow(mine(''));
   const readIf = (key) => (names.includes(key) ? read(key) : null);

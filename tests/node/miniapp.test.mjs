@@ -114,22 +114,43 @@ describe('the demo Mini App', () => {
   test('counts all taps of two people who tap at the same time, one of them on two devices', async () => {
     const phone = await open(ADA);
     await ready(phone);
-    for (let round = 0; round < 5; round++) await Promise.all([tap(ada, 10), tap(phone, 7), tap(grace, 12)]);
-    const wanted = [['Ada (you)', '85'], ['Grace', '60']];
+    // And a third device of hers, and a player who is always ahead, both as quick as can be.
+    const change = (key, operation) => kv.ask('PATCH', `/kv/${key}`, { body: JSON.stringify(operation),
+      headers: { 'Content-Type': 'application/vnd.tmakv.op+json' } });
+    const ahead = { userId: 103, name: 'Alan' };
+    let tapping = true, quick = 0;
+    const others = [async () => {
+      while (tapping) assert.equal((await change('user:101:taps', { op: 'add', by: 1 })).status, 200, `${++quick}`);
+    }, async () => {
+      for (let score = 100_000; tapping; score++)
+        assert.equal((await change('board:taps', { op: 'rank', entry: { ...ahead, score }, by: 'score', id: 'userId' })).status, 200);
+      assert.equal((await change('board:taps', { op: 'rank', entry: { ...ahead, score: 1_000_000 }, by: 'score', id: 'userId' })).status, 200);
+    }].map((work) => work());
+    for (let round = 0; round < 5; round++) {
+      await Promise.all([tap(ada, 10), tap(phone, 7), tap(grace, 12)]);
+      const sent = [ada, phone, grace].map((page) => page.until('they are sent', () => !document.getElementById('tap').hasAttribute('data-sending')));
+      await Promise.all(sent);
+    }
+    tapping = false;
+    await Promise.all(others);
+    // Her line of the board is as new as her last tap.
+    await tap(ada, 1);
+    const sum = (86 + quick).toLocaleString('en-US');
+    const wanted = [['Alan', '1,000,000'], ['Ada (you)', sum], ['Grace', '60']];
     await boardIs(ada, wanted);
     await boardIs(phone, wanted);
-    await boardIs(grace, [['Ada', '85'], ['Grace (you)', '60']]);
-    assert.deepEqual(await board(grace), [['1', 'Ada', '85'], ['2', 'Grace (you)', '60']]);
+    await boardIs(grace, [['Alan', '1,000,000'], ['Ada', sum], ['Grace (you)', '60']]);
+    assert.deepEqual(await board(grace), [['1', 'Alan', '1,000,000'], ['2', 'Ada', sum], ['3', 'Grace (you)', '60']]);
     for (const page of [ada, phone, grace]) {
-      await page.until('all are counted', () => document.getElementById('everyone').textContent === '145');
-      assert.equal(await page.run(() => document.getElementById('players').textContent), '2');
+      await page.until('all are counted', (all) => document.getElementById('everyone').textContent === all, (1_000_146 + quick).toLocaleString('en-US'));
+      assert.equal(await page.run(() => document.getElementById('players').textContent), '3');
     }
-    assert.deepEqual((await kv.ask('GET', '/kv/user:101:taps')).json.data, 85);
+    assert.deepEqual((await kv.ask('GET', '/kv/user:101:taps')).json.data, 86 + quick);
     await reload(ada);
-    assert.equal(await ada.run(() => document.getElementById('mine').textContent), '85');
+    assert.equal(await ada.run(() => document.getElementById('mine').textContent), sum);
     // Who is overtaken hears of it.
-    await tap(grace, 30);
-    await message(ada, 'You are number 2 now.');
+    await tap(grace, 100 + quick);
+    await message(ada, 'You are number 3 now.');
   });
 
   test('can be used with the keyboard, and everything has a name', async () => {
@@ -177,9 +198,9 @@ describe('the demo Mini App', () => {
 
   test('fits from 360 to 1440 pixels, in both themes', async () => {
     for (let i = 0; i < 3; i++) await kv.ask('PATCH', '/kv/board:taps', { headers: { 'Content-Type': 'application/vnd.tmakv.op+json' }, body: JSON.stringify(
-      { op: 'rank', entry: { userId: 200 + i, name: ['Alan', 'Barbara with a very long name that does not fit', 'Édouard'][i], score: [1234567, 64, 7][i] }, by: 'score', id: 'userId', limit: 100 }) });
+      { op: 'rank', entry: { userId: 200 + i, name: ['Tim', 'Barbara with a very long name that does not fit', 'Édouard'][i], score: [1234567, 64, 7][i] }, by: 'score', id: 'userId', limit: 100 }) });
     for (const [name, page] of [['light', ada], ['dark', grace]]) {
-      await page.until('the others are there', () => document.querySelectorAll('#board li').length === 5);
+      await page.until('the others are there', () => document.querySelectorAll('#board li').length === 6);
       await page.until('nothing is being said', () => document.getElementById('message').textContent === '');
       await page.run(() => { document.activeElement.blur(); });
       for (const width of [360, 768, 1440]) {
