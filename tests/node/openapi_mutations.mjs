@@ -4,6 +4,8 @@
 // A mutation is {what, expect, change(request)}. EXPECT says what the document makes of it: 'accepted', 'refused', or
 // 'any' where it cannot know. So a parameter's limits are held in both directions. Others of its members: `isLast`, it
 // goes behind all others; `allows`, statuses from 500 that it may have; `isHeavy`, too much to be done at random.
+import { isUtf8 } from 'node:buffer';
+
 /** Numbers that SEED repeats: next(n) is one below N, pick(list) one of it. */
 export function random(seed) {
   let state = seed >>> 0;
@@ -87,14 +89,22 @@ function isKey(document, bytes) {
     document.validate(['components', 'schemas', 'Key'], text).length === 0;
 }
 
+/** A few bytes of any kind; most of them are no UTF-8. */
+const anyBytes = (rng, n) => Buffer.from(Array.from({ length: n }, () => rng.next(256)));
+/** Characters of any length in UTF-8. */
+const anyText = (rng, n) => Array.from({ length: n }, () =>
+  String.fromCodePoint(1 + rng.next(rng.pick([0x7e, 0x7fe, 0xd7fe, 0xd7fe]))) + (rng.next(9) ? '' : '\u{1f600}')).join('');
+
 /** Mutations of {key}. */
-function ofKeys(document) {
+function ofKeys(document, rng) {
   const keys = ['k', 'k'.repeat(511), 'k'.repeat(512), 'k'.repeat(513), '\u00fc'.repeat(256), `${'\u00fc'.repeat(256)}x`,
     '\u{1f600}'.repeat(128), '\u{1f600}'.repeat(129), '', '.', '..', '...', './..', 'a/b', '/', '//', 'a//b', 'a/../b', '..a', 'a b', 'a+b',
     '#', '?', '%', '%41', '"', '\\', '\t', '\r\n', '\x7f', '\x01', '\0', 'a\0b', '\ufeff', '\ufffd', '\u2028', 'key:7', '~', 'bulk', 'null']
     .map((text) => Buffer.from(text));
   for (const bytes of [[0xff], [0xc3], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x61, 0xfe]])
     keys.push(Buffer.from(bytes));
+  for (let i = 0; i < 8; i++)
+    keys.push(anyBytes(rng, 1 + rng.next(4)), Buffer.from(anyText(rng, 1 + rng.next(250))));
   return [
     ...keys.map((bytes) => ({ what: `key ${JSON.stringify(bytes.toString('latin1').slice(0, 20))} of ${bytes.length} bytes`,
       expect: isKey(document, bytes) ? 'accepted' : 'refused', isKey: true,
@@ -156,7 +166,16 @@ const isJson = (text) => {
 };
 
 /** Texts that TEXT becomes when it is cut or spoilt. */
-function* spoilt(text) {
+function* spoilt(text, rng) {
+  for (let i = 0; i < 8; i++) {
+    const bytes = Buffer.from(text);
+    const at = rng.next(bytes.length);
+    yield rng.pick([
+      () => Buffer.concat([bytes.subarray(0, at), anyBytes(rng, 1 + rng.next(3)), bytes.subarray(at)]),
+      () => Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + rng.next(3))]),
+      () => (bytes.writeUInt8(rng.next(256), at), bytes),
+    ])();
+  }
   for (const other of ['', ' ', text.slice(0, -1), text.slice(1), `${text}x`, `${text}${text}`, `\ufeff${text}`, `${text}\0`, `'${text}'`,
     text.replace(/[0-9]/, 'NaN'), text.replace(/[0-9]/, '01'), `/**/${text}`, text.replace(/"/, "'"),
     text.replace(/[}\]]$/, ',$&'), text.replace(':', ';'),
@@ -171,7 +190,7 @@ export const setBody = (request, body, type) => {
 };
 
 /** Mutations of a JSON body: by its schema's judgement, and as a text. CAREFUL(variant): what no schema can say. */
-function ofJson(document, operation, media, careful) {
+function ofJson(document, operation, media, careful, rng) {
   const list = [];
   const say = (value) => (document.validate(media.schemaAt, value).length ? 'refused' : careful(operation, value));
   for (const example of media.examples) {
@@ -181,10 +200,10 @@ function ofJson(document, operation, media, careful) {
     for (const variant of variantsOf(example))
       list.push({ what: `body: ${variant.what}`, expect: say(variant.value), isBody: true,
         change: (request) => setBody(request, JSON.stringify(variant.value), media.type) });
-    for (const bytes of spoilt(text)) {
+    for (const bytes of spoilt(text, rng)) {
       const deep = bytes.toString().startsWith('['.repeat(DEEP));
       list.push({ what: `body: the text ${JSON.stringify(bytes.toString('latin1').slice(0, 30))}`, isBody: true,
-        expect: deep || !isJson(bytes.toString()) || bytes.includes(0xff) ? 'refused' : 'any',
+        expect: deep || !isJson(bytes.toString()) || !isUtf8(bytes) ? 'refused' : 'any',
         change: (request) => setBody(request, bytes, media.type) });
     }
   }
@@ -237,10 +256,10 @@ function ofHttp(operation) {
 }
 
 /** All mutations of OPERATION; MORE are the test's own. */
-export function mutationsOf(document, operation, { careful, more }) {
+export function mutationsOf(document, operation, { careful, more, rng }) {
   const list = [...ofParameters(document, operation), ...ofHttp(operation), ...more];
-  if (operation.parameters.some((one) => one.in === 'path' && one.name === 'key')) list.push(...ofKeys(document));
+  if (operation.parameters.some((one) => one.in === 'path' && one.name === 'key')) list.push(...ofKeys(document, rng));
   for (const media of operation.bodies)
-    if (media.type.endsWith('json')) list.push(...ofJson(document, operation, media, careful));
+    if (media.type.endsWith('json')) list.push(...ofJson(document, operation, media, careful, rng));
   return list;
 }

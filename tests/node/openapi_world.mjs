@@ -1,10 +1,12 @@
 // openapi_world.mjs - a running server for openapi.test.mjs, and requests to it by somebody: with whose credentials, to
 // which namespace, and what has to be known of those to spoil a request.
+import { randomInt } from 'node:crypto';
 import { start } from './lib.mjs';
-import { mutationsOf, pathOf, setBody, setHeader } from './openapi_mutations.mjs';
+import { mutationsOf, pathOf, random, setBody, setHeader } from './openapi_mutations.mjs';
 import { accountOf, makeAdminKey, multipart, namespaceOf } from './rest.mjs';
 import { Wire } from './wire.mjs';
 
+export const seed = Number(process.env.TMAKV_OPENAPI_SEED ?? randomInt(2 ** 31));
 export let kv;	// the server, with the project that the requests are about
 let other;	// another project
 let who;	// everybody's credentials
@@ -213,7 +215,9 @@ function more(operation) {
   ];
 }
 
-export const mutationsIn = (doc, operation) => mutationsOf(doc, operation, { careful, more: more(operation) }).map((one) => {
+export const mutationsIn = (doc, operation) => mutationsOf(doc, operation, {
+  careful, more: more(operation), rng: random(seed),
+}).map((one) => {
   const name = one.parameter?.name;
   // A preflight is about the door, not about a key.
   if (operation.method === 'OPTIONS' && one.isKey && one.expect === 'refused') return { ...one, expect: 'any' };
