@@ -407,9 +407,9 @@ test('answers that need a certain project, or a server that is not there, are in
 const plants = {
   'a status that is missing': ['getValue', (root) => delete root.paths['/sdk/v1/kv/{key}'].get.responses[404],
     /the status 404 is not documented/],
-  'a member of another type': ['listValues', (root) => {
-    root.components.responses.List.content['application/json'].schema.properties.data.properties.list_complete.type = 'string';
-  }, /list_complete must be string/],
+  'a member of another type': ['restList', (root) => {
+    root.components.responses.RestList.content['application/json'].schema.allOf[1].properties.result_info.properties.count.type = 'string';
+  }, /count must be string/],
   'a member that is not documented': ['restNamespace', (root) => delete root.components.schemas.Namespace.properties.title,
     /must NOT have additional properties/],
   'a header that is never there': ['deleteValue', (root) => {
