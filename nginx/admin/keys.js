@@ -83,10 +83,14 @@ export async function keysView(context) {
     const keys = metrics.latest?.keys.get(name), bytes = metrics.latest?.bytes.get(name);
     used.textContent = keys === undefined ? '' : `${count(keys)} ${keys === 1 ? 'key' : 'keys'}, ${size(bytes)}`;
   };
+  // Again only when other projects are named than before.
+  let looked = '';
   const find = async () => {
     if (!metrics.latest || name !== undefined) return;
-    const { latest } = metrics;
-    name = await findName(api, project, [...new Set([...latest.projects.keys(), ...latest.keys.keys()])], signal);
+    const all = [...new Set([...metrics.latest.projects.keys(), ...metrics.latest.keys.keys()])].sort();
+    if (all.join() === looked) return;
+    looked = all.join();
+    name = await findName(api, project, all, signal);
     fill();
   };
   const stop = [metrics.listen(fill), metrics.listen(find)];

@@ -155,6 +155,8 @@ describe('the files of the page', () => {
     for (const path of ['/', '/admin.js', '/metrics'])
       for (const [host, status] of [['evil.example', 421], ['127.0.0.1.evil.example', 421], ['127.0.0.1', 200], ['localhost:8481', 200], ['[::1]:8481', 200]])
         assert.equal((await get(path, { Host: host })).status, status, `${host} ${path}`);
+    const [old] = await kv.talk('GET / HTTP/1.0\r\n\r\n', { port: Number(new URL(kv.operator).port) });
+    assert.equal(old.status, 200);
     // Load balancers ask under any name, and learn nothing that is worth a name.
     assert.equal((await get('/healthz', { Host: 'evil.example' })).status, 200);
   });
