@@ -73,7 +73,7 @@ grep -rnE '/usr/(sbin|bin)/tmakv|/usr/share/tmakv|(^|[^v])/etc/tmakv|include tma
 grep -rhoE '/opt/kv/[A-Za-z0-9/._-]+[A-Za-z0-9]' "$tree/opt/kv/lib" "$tree/opt/kv/etc/nginx" | sort -u >"$work/named"
 grep -q /opt/kv/sbin/tmakvd "$work/named" || fail "no unit names tmakvd"
 while read -r path; do
-	case $path in */secrets.d | */secrets.d/* | */admin) continue ;; esac
+	case $path in */secrets.d | */secrets.d/*) continue ;; esac
 	[ -e "$tree$path" ] || fail "they name $path, and it is not there"
 done <"$work/named"
 into "$tree" uninstall "${paths[@]}"
