@@ -67,6 +67,15 @@ type() {
 	pane send-keys "$@"
 }
 
+# has_settings WORD... - among those of the terminal, as stty says them.
+has_settings() {
+	local word all
+	all=" $(stty -F "$tty" -a | tr '\n;' '  ') "
+	for word in "$@"; do
+		[[ $all = *" $word "* ]] || return 1
+	done
+}
+
 # begin_top [OPTIONS] - in the shell of the pane. Sets $top_pid.
 begin_top() {
 	type "$TMAKVCTL --control $work/control.sock top $*" Enter
@@ -176,7 +185,7 @@ type p
 await 'every 1 s'
 
 it "gives the terminal back at q"
-[[ " $(stty -F "$tty" -a | tr '\n' ' ')" = *' -icanon '*' -echo '* ]] || fail "it shows what is typed: $(stty -F "$tty" -a)"
+has_settings -icanon -echo || fail "it shows what is typed: $(stty -F "$tty" -a)"
 type q
 ended_with 0
 
@@ -216,6 +225,7 @@ until_true test -s "$work/before" || broken "no shell"
 type 'fg' Enter
 until_true grep -q '^State:.S' "/proc/$top_pid/status" || fail "it does not go on"
 await 'q quit'
+until_true has_settings -icanon -echo -echoctl || fail "settings of before it was stopped: $(stty -F "$tty" -a)"
 type h
 await 'h back'
 type q
