@@ -120,6 +120,8 @@ http 8480 GET /sdk/v1/kv/hello; expect 200 '"world"'
 http 8480 GET /somewhere; expect 400 no_such_route
 http 8481 GET /healthz; expect 200 ok
 http 8481 GET /readyz; expect 200 ok
+http 8481 GET /metrics; expect 200 tmakv_
+http 8481 GET /; expect 200 '<html'
 ! grep -rq hello /var/log/nginx || fail "keys are in nginx's log"
 
 it "answers in a server block of one's own"
