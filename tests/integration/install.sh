@@ -30,6 +30,7 @@ for file in /lib/systemd/system/tmakv.service /lib/systemd/system/tmakv.socket /
 	/usr/share/man/man8/tmakvctl.8 /usr/share/man/man5/tmakv.conf.5; do
 	is 644 "$file"
 done
+for file in "$top_srcdir"/nginx/admin/*; do is 644 "/usr/share/tmakv/admin/${file##*/}"; done
 find "$tree" -type f ! -perm 644 ! -perm 755 ! -path '*/tmakv.conf' | grep . >&2 && fail "those have other modes"
 for file in "$tree/lib/systemd/system/tmakv.service" "$tree/lib/systemd/system/tmakv.socket"; do
 	cmp "$file" "$top_srcdir/conf/systemd/${file##*/}" || fail "the paths of ${file##*/} are not Debian's"
