@@ -17,7 +17,7 @@ perl -MSocket -MTime::HiRes=time -e '$| = 1; socket(S, AF_UNIX, SOCK_DGRAM, 0) &
 manager=$!
 end() {
 	local rc=$?
-	kill "$manager" 2>/dev/null
+	kill "$manager" ${stopper:-} 2>/dev/null
 	[ -z "${lock_pid:-}" ] || kill "$lock_pid" 2>/dev/null
 	(exit $rc)
 	cleanup
@@ -77,15 +77,19 @@ worker=$(grep -lx worker "/proc/$server"/task/*/comm | head -n 1)
 worker=${worker%/comm} worker=${worker##*/}
 "$stop_thread" "$worker" >"$work/stopped" 2>&1 &
 stopper=$!
-is_stopped() { has_ended $stopper && return 2; grep -qx stopped "$work/stopped"; }
+is_stopped() {
+	has_ended "$stopper" && return 2
+	[ "$(cat "$work/stopped" 2>/dev/null)" = stopped ]
+}
 if until_true is_stopped; then
 	until_true is_silent || fail "it pulses all the same"
-	kill $stopper
-	wait $stopper 2>/dev/null
+	stop_pid "$stopper" TERM
+	stopper=''
 	beats_on
 else
 	rc=0
-	wait $stopper || rc=$?
+	stop_pid "$stopper" TERM || rc=$?
+	stopper=''
 	[ $rc = 77 ] || broken "no thread can be stopped: $(cat "$work/stopped")"
 	echo "  (not tried: $(cat "$work/stopped"))"
 fi

@@ -3,7 +3,7 @@
  *
  *     stop_thread TID
  *
- * Says "stopped" when it does; it goes on when this ends. Exit 77 when we may not (ptrace).
+ * Says "stopped" when it does; it goes on when this ends, in two minutes at the latest. Exit 77 when we may not (ptrace).
  */
 #include "config.h"
 
@@ -30,6 +30,7 @@ int main(int argc, char **argv)
 	}
 	if (waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status))
 		return 1;
+	alarm(120);
 	puts("stopped");
 	fflush(stdout);
 	pause();
