@@ -62,7 +62,7 @@ is_new_program() {
 	local pid
 	[ "$(programs | wc -l)" -eq 2 ] || return 1
 	for pid in $(programs); do [ "/proc/$pid/exe" -ef /usr/sbin/tmakvd ] || return 1; done
-	tmakvctl status
+	tmakvctl status >/dev/null
 }
 supervisor() {
 	case $manager in
@@ -184,7 +184,7 @@ apt install ./first.deb
 until_true tmakvctl status || fail "no server"
 http 8480 GET /sdk/v1/kv/hello; expect 200 '"world"'
 echo 'tmakv tmakv/remove-data boolean true' | debconf-set-selections
-apt purge tmakv nginx
+apt purge tmakv nginx nginx-common
 [ ! -e /var/lib/tmakv ] || fail "they are still there"
 id tmakv >/dev/null || fail "the user is gone"
 rm -f key
