@@ -79,3 +79,8 @@ while read -r path; do
 done <"$work/named"
 into "$tree" uninstall "${paths[@]}"
 [ -z "$(files)" ] || fail "this is left: $(files)"
+
+it "says what is next, where it is not for a package"
+into "" install prefix="$work/here" sysconfdir="$work/here/etc"
+grep -qF "include $work/here/etc/nginx/snippets/tmakv.conf;" "$work/log" && [ -e "$work/here/etc/nginx/snippets/tmakv.conf" ] ||
+	fail "it does not: $(cat "$work/log")"
