@@ -145,7 +145,7 @@ struct top_lines {
 	size_t scroll;			/* VIEW's, but not beyond the end */
 };
 
-/* top_draw - RATES as lines. False: no memory. */
+/* top_draw - RATES as lines, 400 of 2000 cells at most. False: no memory. */
 bool top_draw(const struct top_rates *rates, const struct top_view *view, struct arena *arena, struct top_lines *out);
 
 /* top_json - RATES as a document, to be released; NULL: no memory. AT is seconds since 1970. */

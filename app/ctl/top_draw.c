@@ -18,7 +18,7 @@
 #include "ctl/top.h"
 
 enum {
-	LINES_MAX = 400,
+	LINES_MAX = 400, WIDTH_MAX = 2000,	/* what a larger terminal has besides stays empty */
 	LINE_BYTES = 16 * 1024,
 	TEXT = 32,
 	WITHOUT_BLANK = 18,		/* with fewer lines nothing is left empty */
@@ -485,8 +485,19 @@ static void draw_footer(struct page *page)
 	add_line(page, TOP_PLAIN, text);
 }
 
-bool top_draw(const struct top_rates *rates, const struct top_view *view, struct arena *arena, struct top_lines *out)
+/* The VIEW of what can be drawn. */
+static struct top_view drawn_view(const struct top_view *view)
 {
+	struct top_view drawn = *view;
+
+	drawn.width = least(view->width, WIDTH_MAX);
+	drawn.height = least(view->height, LINES_MAX);
+	return drawn;
+}
+
+bool top_draw(const struct top_rates *rates, const struct top_view *asked, struct arena *arena, struct top_lines *out)
+{
+	const struct top_view drawn = drawn_view(asked), *view = &drawn;
 	struct page page = { .rates = rates, .view = view, .arena = arena, .out = out };
 	bool has_footer = view->height >= 4;
 	size_t room;

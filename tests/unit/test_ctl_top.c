@@ -294,6 +294,18 @@ static void no_line_is_wider_and_there_are_no_more(void **state)
 	assert_true(lines.page >= 35);
 }
 
+static void a_huge_terminal_is_drawn_as_far_as_there_are_lines(void **state)
+{
+	const struct top_view huge = { .width = 65535, .height = 65535, .interval_s = 1 };
+
+	(void)state;
+	take_much();
+	assert_true(top_draw(&rates, &huge, arena, &lines));
+	assert_in_range(lines.n, 24, 65535);
+	for (size_t i = 0; i < lines.n; i++)
+		assert_true(cells(lines.lines[i].text) <= huge.width);
+}
+
 static void eighty_by_twenty_four_has_what_matters(void **state)
 {
 	static const char *const there[] = {
@@ -422,6 +434,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_project_that_was_not_told_of_has_no_rate_yet, start, stop),
 		cmocka_unit_test_setup_teardown(what_is_no_answer_is_refused, start, stop),
 		cmocka_unit_test_setup_teardown(no_line_is_wider_and_there_are_no_more, start, stop),
+		cmocka_unit_test_setup_teardown(a_huge_terminal_is_drawn_as_far_as_there_are_lines, start, stop),
 		cmocka_unit_test_setup_teardown(eighty_by_twenty_four_has_what_matters, start, stop),
 		cmocka_unit_test_setup_teardown(little_room_is_for_keys, start, stop),
 		cmocka_unit_test_setup_teardown(few_of_one_leave_room_for_the_other, start, stop),
