@@ -202,6 +202,20 @@ static bool any_kept(const struct store *store, const struct commit_op *first, c
 	return first != &store->probe.op || any_changed(first->next, end);
 }
 
+/* TO_CHECKPOINT is set behind it: a checkpoint that is taken until then may not have it. */
+static enum rc txn_commit(struct store *store, struct store_txn *txn, bool kept)
+{
+	enum rc rc;
+
+	/* Before the commit, so that whoever sees an effect knows what to wait for. */
+	if (kept)
+		atomic_store(&store->committing, store->last_version);
+	rc = store_rc(store, txn->txn->commit(txn->txn, DB_TXN_NOSYNC));
+	if (kept)
+		atomic_store(&store->to_checkpoint, true);
+	return rc;
+}
+
 /*
  * Everything undecided from FIRST up to END in one transaction, with its counters and the answers
  * to remember. RC_OK: committed, or there was nothing to commit. Else nothing of it happened.
@@ -225,14 +239,8 @@ static enum rc txn_try(struct store *store, struct commit_op *first, struct comm
 		rc = recent_write(&txn, first, end);
 	left = record_leave(&txn);
 	rc = rc == RC_OK ? left : rc;
-	if (changed && rc == RC_OK) {
-		/* Before the commit, so that whoever sees an effect knows what to wait for. */
-		if (any_kept(store, first, end)) {
-			atomic_store(&store->committing, store->last_version);
-			atomic_store(&store->to_checkpoint, true);
-		}
-		return store_rc(store, txn.txn->commit(txn.txn, DB_TXN_NOSYNC));
-	}
+	if (changed && rc == RC_OK)
+		return txn_commit(store, &txn, any_kept(store, first, end));
 	error = txn.txn->abort(txn.txn);
 	if (error == 0)
 		return rc;
@@ -408,7 +416,7 @@ static void batch_flush(struct store *store, struct commit_op *first)
 		if (rc != RC_OK || atomic_load(&store->failed)) {
 			op->rc = RC_STORE;
 		} else if (op->undecided && op->changed) {
-			changes++;
+			changes += op != &store->probe.op;
 			if (op->has_request_id)
 				recent_add(store->recent, op->request_id, &op->answer);
 		}

@@ -573,11 +573,12 @@ static void open_again(struct fixture *f)
 static void a_probe_is_a_sync_and_one_at_a_time_however_many_ask(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t since_us = clock_mono_us(), batches;
+	uint64_t since_us = clock_mono_us(), batches, writes;
 
 	assert_false(store_has_synced(f->store, since_us));
 	sync_hold(true);
 	batches = metric_sum(METRIC_BATCHES);
+	writes = metric_sum(METRIC_WRITES);
 	store_probe(f->store);
 	sync_await();
 	for (int i = 0; i < 100; i++)
@@ -590,6 +591,7 @@ static void a_probe_is_a_sync_and_one_at_a_time_however_many_ask(void **state)
 	since_us = clock_mono_us();
 	while (!store_has_synced(f->store, since_us))
 		store_probe(f->store);
+	assert_int_equal(metric_sum(METRIC_WRITES), writes);
 }
 
 static void a_probe_leaves_nothing_and_is_recovered_over(void **state)
