@@ -3,6 +3,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -28,4 +29,21 @@ uint64_t clock_wall_us(void)
 uint64_t clock_mono_us(void)
 {
 	return now_us(CLOCK_MONOTONIC);
+}
+
+void clock_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t until_us)
+{
+	const struct timespec until = { (time_t)(until_us / 1000000), (long)(until_us % 1000000) * 1000 };
+
+	return pthread_cond_timedwait(cond, lock, &until) != ETIMEDOUT;
 }

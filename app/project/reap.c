@@ -7,8 +7,7 @@
  */
 #include "config.h"
 
-#include <time.h>
-
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "project/private.h"
@@ -71,16 +70,11 @@ static enum rc unmark_apply(struct store_txn *txn, struct commit_op *op, void *a
 /* Sleep, or be woken to stop. False: stop. */
 static bool reaper_sleep(struct registry *registry, long ms)
 {
-	struct timespec until;
+	uint64_t until_us = clock_mono_us() + (uint64_t)ms * 1000;
 	bool stop;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += ms % 1000 * 1000000;
-	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&registry->reap_lock);
-	while (!registry->reap_stop &&
-	       pthread_cond_timedwait(&registry->reap_wake, &registry->reap_lock, &until) == 0)
+	while (!registry->reap_stop && clock_cond_wait(&registry->reap_wake, &registry->reap_lock, until_us))
 		;
 	stop = registry->reap_stop;
 	pthread_mutex_unlock(&registry->reap_lock);
@@ -161,13 +155,7 @@ static void *reaper_run(void *arg)
 
 bool reaper_start(struct registry *registry)
 {
-	pthread_condattr_t attr;
-
-	/* A wall clock that is set back must not make a short sleep a long one. */
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&registry->reap_wake, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&registry->reap_wake);
 	pthread_mutex_init(&registry->reap_lock, NULL);
 	registry->reap_due = true;	/* look once for what an earlier run left */
 	registry->reaper_runs = pthread_create(&registry->reaper, NULL, reaper_run, registry) == 0;

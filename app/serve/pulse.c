@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -40,11 +39,10 @@ struct pulse {
 /* Until UNTIL_US, or until told to stop; then false. A server that ends is past its pulse as well. */
 static bool rest(struct pulse *pulse, uint64_t until_us)
 {
-	const struct timespec until = { (time_t)(until_us / 1000000), (long)(until_us % 1000000) * 1000 };
 	bool stop;
 
 	pthread_mutex_lock(&pulse->lock);
-	while (!pulse->stop && pthread_cond_timedwait(&pulse->wake, &pulse->lock, &until) != ETIMEDOUT)
+	while (!pulse->stop && clock_cond_wait(&pulse->wake, &pulse->lock, until_us))
 		;
 	stop = pulse->stop || pulse->app->is_ending;
 	pthread_mutex_unlock(&pulse->lock);
@@ -100,7 +98,6 @@ static void *run(void *arg)
 struct pulse *pulse_start(const struct app *app, struct pool *pool, int fd, uint64_t watchdog_us)
 {
 	struct pulse *pulse = calloc(1, sizeof *pulse);
-	pthread_condattr_t attr;
 
 	if (pulse == NULL)
 		return NULL;
@@ -110,10 +107,7 @@ struct pulse *pulse_start(const struct app *app, struct pool *pool, int fd, uint
 	pulse->every_us = watchdog_us / 2;
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	pthread_mutex_init(&pulse->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&pulse->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&pulse->wake);
 	if (pthread_create(&pulse->thread, NULL, run, pulse) == 0) {
 		pthread_setname_np(pulse->thread, "pulse");
 		return pulse;

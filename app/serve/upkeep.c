@@ -7,10 +7,8 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -33,13 +31,11 @@ static void tend(const struct app *app)
 /* A second, or until told to stop; then false. */
 static bool rest(struct upkeep *upkeep)
 {
-	struct timespec until;
+	uint64_t until_us = clock_mono_us() + 1000000;
 	bool stop;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec++;
 	pthread_mutex_lock(&upkeep->lock);
-	while (!upkeep->stop && pthread_cond_timedwait(&upkeep->wake, &upkeep->lock, &until) != ETIMEDOUT)
+	while (!upkeep->stop && clock_cond_wait(&upkeep->wake, &upkeep->lock, until_us))
 		;
 	stop = upkeep->stop;
 	pthread_mutex_unlock(&upkeep->lock);
@@ -59,7 +55,6 @@ static void *run(void *arg)
 struct upkeep *upkeep_start(const struct app *app)
 {
 	struct upkeep *upkeep = calloc(1, sizeof *upkeep);
-	pthread_condattr_t attr;
 
 	if (upkeep == NULL)
 		return NULL;
@@ -67,10 +62,7 @@ struct upkeep *upkeep_start(const struct app *app)
 	/* Before the first request: a changed configuration may let tokens live longer than the keys know. */
 	tend(app);
 	pthread_mutex_init(&upkeep->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&upkeep->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&upkeep->wake);
 	if (pthread_create(&upkeep->thread, NULL, run, upkeep) == 0)
 		return upkeep;
 	LOG_ERROR("no thread for the upkeep");

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -34,13 +33,8 @@ enum {
 
 bool helper_start(struct helper *helper, void *(*run)(void *), void *arg)
 {
-	pthread_condattr_t attr;
-
 	pthread_mutex_init(&helper->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&helper->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&helper->wake);
 	helper->stop = false;
 	helper->running = pthread_create(&helper->thread, NULL, run, arg) == 0;
 	return helper->running;
@@ -62,15 +56,11 @@ void helper_stop(struct helper *helper)
 
 bool helper_sleep(struct helper *helper, unsigned ms)
 {
-	struct timespec until;
+	uint64_t until_us = clock_mono_us() + (uint64_t)ms * 1000;
 	bool stop;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	until.tv_sec += (time_t)(ms / 1000) + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&helper->lock);
-	while (!helper->stop && pthread_cond_timedwait(&helper->wake, &helper->lock, &until) == 0)
+	while (!helper->stop && clock_cond_wait(&helper->wake, &helper->lock, until_us))
 		;
 	stop = helper->stop;
 	pthread_mutex_unlock(&helper->lock);

@@ -452,7 +452,7 @@ static struct store *store_new(const struct conf *conf)
 	pthread_mutex_init(&store->clients_lock, NULL);
 	pthread_mutex_init(&store->report_lock, NULL);
 	pthread_mutex_init(&store->flush_lock, NULL);
-	pthread_cond_init(&store->flush_done, NULL);
+	clock_cond_init(&store->flush_done);
 	pthread_mutex_init(&store->logs_lock, NULL);
 	return store;
 }

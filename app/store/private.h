@@ -96,9 +96,9 @@ struct store {
 	pthread_mutex_t clients_lock;
 	struct commit_client *clients;
 
-	/* store_wait() sleeps here. */
+	/* flush_sleep() sleeps here. */
 	pthread_mutex_t flush_lock;
-	pthread_cond_t flush_done;
+	pthread_cond_t flush_done;	/* by the monotonic clock */
 
 	/* checkpoint.c */
 	struct helper checkpointer;
@@ -187,6 +187,9 @@ void committer_stop(struct store *store);	/* after everything queued is done */
 /* probe.c: around the committer's life */
 void probe_open(struct store *store);
 void probe_close(struct store *store);
+
+/* record.c: flush_sleep - until a batch has been flushed, MS at most; on the flush_lock. */
+void flush_sleep(struct store *store, unsigned ms);
 
 /* record.c: what the batch added to the counters of STORE_USAGE; empties txn->usage */
 enum rc record_write_usage(struct store_txn *txn) MUST_USE;

@@ -9,8 +9,6 @@
  */
 #include "config.h"
 
-#include <time.h>
-
 #include "base/clock.h"
 #include "store/private.h"
 
@@ -71,23 +69,11 @@ void store_probe(struct store *store)
 	commit_submit(store, &probe->client, &probe->op);
 }
 
-/* A tenth of a second at most, on the flush_lock: nobody says when there will be no flush. */
-static void flush_sleep(struct store *store)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += 100 * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	pthread_cond_timedwait(&store->flush_done, &store->flush_lock, &until);
-}
-
 bool store_await_sync(struct store *store, uint64_t since_us, uint64_t until_us)
 {
 	pthread_mutex_lock(&store->flush_lock);
 	while (!store_has_synced(store, since_us) && store_takes_writes(store) == RC_OK && clock_mono_us() < until_us)
-		flush_sleep(store);
+		flush_sleep(store, 100);	/* and no longer: nobody says when there will be no flush */
 	pthread_mutex_unlock(&store->flush_lock);
 	return store_has_synced(store, since_us);
 }

@@ -7,7 +7,6 @@
 #include "config.h"
 
 #include <assert.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "store/private.h"
@@ -53,14 +52,9 @@ bool store_waits_for_space(const struct store *store)
 	return atomic_load(&store->flush_waits);
 }
 
-/* A second at most, on the flush_lock: somebody may have to give up. */
-static void flush_sleep(struct store *store)
+void flush_sleep(struct store *store, unsigned ms)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec++;
-	pthread_cond_timedwait(&store->flush_done, &store->flush_lock, &until);
+	clock_cond_wait(&store->flush_done, &store->flush_lock, clock_mono_us() + (uint64_t)ms * 1000);
 }
 
 enum rc store_wait(struct store *store, uint64_t version)
@@ -72,7 +66,7 @@ enum rc store_wait(struct store *store, uint64_t version)
 		return RC_OK;
 	pthread_mutex_lock(&store->flush_lock);
 	while (!store_is_flushed(store, version) && !atomic_load(&store->failed) && !gave_up) {
-		flush_sleep(store);
+		flush_sleep(store, 1000);	/* and no longer: somebody may have to give up */
 		gave_up = store_waits_for_space(store) && clock_mono_us() - began > STORE_SPACE_WAIT_US;
 	}
 	pthread_mutex_unlock(&store->flush_lock);

@@ -42,11 +42,28 @@ static void the_monotonic_clock_counts_microseconds_and_never_goes_back(void **s
 	assert_in_range(clock_mono_us() - start, 20000, 10000000);
 }
 
+static void a_wait_lasts_until_its_time_by_the_monotonic_clock(void **state)
+{
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	pthread_cond_t cond;
+	uint64_t until_us = clock_mono_us() + 5000;
+
+	(void)state;
+	clock_cond_init(&cond);
+	pthread_mutex_lock(&lock);
+	while (clock_cond_wait(&cond, &lock, until_us))
+		;
+	pthread_mutex_unlock(&lock);
+	assert_true(clock_mono_us() >= until_us);
+	pthread_cond_destroy(&cond);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_wall_clock_is_that_of_the_system),
 		cmocka_unit_test(the_monotonic_clock_counts_microseconds_and_never_goes_back),
+		cmocka_unit_test(a_wait_lasts_until_its_time_by_the_monotonic_clock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
