@@ -65,9 +65,7 @@ bench strace     strace
 '
 
 # Commands of the above that are services as well, of the same name, or of the one behind the colon.
-services='nginx redis-server webdis prometheus supervisord:supervisor'
-# Commands of the above that are services as well, of the same name.
-services='nginx lighttpd apache2 redis-server webdis prometheus'
+services='nginx lighttpd apache2 redis-server webdis prometheus supervisord:supervisor'
 
 say() {
 	echo "$*" >&2
