@@ -71,6 +71,13 @@ done <"$work/pages" >"$work/names"
 [ "$(tr '\n' ' ' <"$work/names")" = 'Ada Grace Alan ' ] || fail "the people are $(cat "$work/names")"
 [ "$(stat -c %a "$work/demo/page.json")" = 600 ] || fail "the page's bot token is for all to read"
 
+it "serves the operator's page, and makes an admin key for it"
+operator=$(ready operator_url)
+curl -sS "$operator" | grep -q 'admin\.js' || fail "there is no page at $operator"
+[ "$(curl -sS "${operator}readyz")" = ok ] || fail "readyz: $(curl -sS "${operator}readyz")"
+printf 'Authorization: Bearer %s\n' "$(ready admin_key)" >"$work/admin"
+curl -sS "${operator}client/v4/accounts" -H "@$work/admin" | jq -e .success >/dev/null || fail "the admin key does not fit"
+
 it "answers tmakvctl"
 "$top_srcdir/build/demo/tmakvctl" --control "$(ready control)" project show "$project" >/dev/null || fail "no answer"
 
@@ -89,15 +96,23 @@ it "has the same project and data the next time"
 start_demo
 [ "$(ready project_id)" = "$project" ] || fail "another project"
 curl -sS "$(ready url)/sdk/v1/kv/kept" -H "@$work/authorization" | grep -qF '"data":7' || fail "the value is gone"
+printf 'Authorization: Bearer %s\n' "$(ready admin_key)" | cmp -s - "$work/admin" || fail "another admin key"
 
 it "cleans up after one that was killed"
 supervisor=$(ready supervisor_pid) run=$(readlink "$work/demo/run")
 kill -s KILL "$demo_pid"
 wait "$demo_pid" 2>/dev/null
+# As one that knew no operator's page has left it.
+jq -c 'del(.admin_key)' "$work/demo/keys.json" >"$work/keys.json" && cat "$work/keys.json" >"$work/demo/keys.json"
 start_demo
 has_ended "$supervisor" || fail "the old tmakvd still runs"
 [ ! -e "$run" ] || fail "$run is still there"
 [ "$(ready project_id)" = "$project" ] || fail "another project"
+
+it "makes an admin key where there is none"
+printf 'Authorization: Bearer %s\n' "$(ready admin_key)" >"$work/admin"
+curl -sS "$(ready operator_url)client/v4/accounts" -H "@$work/admin" | jq -e .success >/dev/null || fail "the admin key does not fit"
+[ "$(jq -r .admin_key "$work/demo/keys.json")" = "$(ready admin_key)" ] || fail "it is not kept"
 
 it "says so and leaves when tmakvd ends"
 kill -s KILL "$(ready supervisor_pid)"
