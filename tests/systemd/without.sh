@@ -119,6 +119,10 @@ init=/etc/init.d/tmakv
 "$init" start >"$work/out" 2>&1 || fail "it does not start: $(cat "$work/out")"
 serves || fail "it does not serve when the script says that it does"
 "$init" status >/dev/null || fail "the status is wrong"
+# It is root who opens the log, so the server's user must not be able to put a link in its place.
+[ "$(stat -c '%U:%G %a' /var/log/tmakv)" = 'root:adm 750' ] || fail "the log's folder: $(ls -ld /var/log/tmakv)"
+[ "$(stat -c '%U:%G %a' /var/log/tmakv/tmakvd.log)" = 'root:adm 640' ] || fail "the log: $(ls -l /var/log/tmakv)"
+[ -s /var/log/tmakv/tmakvd.log ] || fail "there is nothing in the log"
 lives "$init reload" "$init upgrade"
 main=$(supervisor_pid)
 "$init" start >"$work/out" 2>&1 || fail "to start it twice is an error"
