@@ -22,7 +22,7 @@ modules=${TMAKV_APACHE_MODULES:-/usr/lib/apache2/modules}
 umask 022
 mkdir -p "$dir/log" "$dir/run" "$dir/tmp" "$dir/apache"
 for door in public ${binding:+binding} ${operator:+operator}; do
-	sed -e "s|/run/tmakv/tmakv\\.sock|$socket|" -e "s|TMAKV_DOOR public|TMAKV_DOOR $door|" \
+	sed -e "s|/run/tmakv/tmakv\\.sock|$socket|" -e "s|TMAKV_DOOR=public|TMAKV_DOOR=$door|" \
 		"$source/tmakv.conf" >"$dir/apache/$door.conf"
 done
 

@@ -38,6 +38,23 @@ test('the binding door is where it is said to be, and nowhere else', async () =>
   }
 });
 
+test('the operator\'s door says how tmakvd is, and counts nothing for a name that a stranger can lead to it', async () => {
+  const get = (path, host) => kv.ask('GET', path, { as: null, port: Number(new URL(kv.operator).port), headers: host ? { Host: host } : {} });
+  for (const path of ['/healthz', '/readyz'])
+    for (const host of [undefined, 'balancer.example']) assert.deepEqual([(await get(path, host)).status, (await get(path, host)).text], [200, 'ok\n']);
+  for (const host of [undefined, '127.0.0.1', 'localhost:8481', '[::1]:8481']) {
+    const answer = await get('/metrics', host);
+    assert.equal(answer.status, 200, host);
+    assert.match(answer.text, /^tmakv_requests_total\{/m);
+  }
+  for (const host of ['evil.example', 'evil.example:8481', '127.0.0.1.evil.example']) {
+    const answer = await get('/metrics', host);
+    assert.ok([403, 421].includes(answer.status), `${host}: ${answer.status}`);
+    assert.doesNotMatch(answer.text, /tmakv_/);
+  }
+  assert.equal((await get('/kv/mine')).status, 404);
+});
+
 test('the words of an error reach a Worker, behind its status', async () => {
   const answer = await kv.ask('PUT', '/k', { socket: kv.binding, body: 'x'.repeat(131_073) });
   assert.deepEqual([answer.status, answer.reason], [413, 'Value length of 131073 exceeds limit of 131072.']);

@@ -259,11 +259,11 @@ class Server {
         writeFileSync(join(copy, 'nginx', file), edit(file, readFileSync(join(source, 'nginx', file), 'utf8')));
     }
     const port = await freePort();
-    // Apache listens on no Unix sockets; only nginx has the operator's door.
+    // Apache listens on no Unix sockets.
     const binding = frontName === 'apache' ? `127.0.0.1:${await freePort()}` : join(this.dir, name, 'binding.sock');
     const operator = `127.0.0.1:${await freePort()}`;
     const log = join(this.dir, `${name === 'front' ? 'nginx' : name}.log`);
-    const more = { apache: [binding], nginx: [`unix:${binding}`, operator] }[frontName] ?? [];
+    const more = [frontName === 'apache' ? binding : `unix:${binding}`, operator];
     const child = run(script, [join(this.dir, name), `127.0.0.1:${port}`, join(this.dir, 's'), ...more], log,
       { TMAKV_LOG_AT_ONCE: 'yes', ...(this.page && { TMAKV_PAGE: this.page }) });
     Object.assign(child, { port, binding, url: `http://127.0.0.1:${port}`, operator: `http://${operator}`, end: () => end(child, 'SIGTERM') });
