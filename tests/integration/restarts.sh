@@ -9,16 +9,15 @@
 #   TMAKV_RESTART_PAUSE  microseconds between two requests of a client (default 20000)
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-export LC_ALL=C	# EPOCHREALTIME with a point in it
+# shellcheck source=tests/clients.sh
+. "$(dirname "$0")/../clients.sh"
 
 n=${TMAKV_RESTARTS:-10}
 pause_us=${TMAKV_RESTART_PAUSE:-20000}
 tools=$top_builddir/tests/tools
 real=$TMAKVD
-load_pid='' holder_pid='' loads=0
-for file in restart_load socket_holder; do
-	[ -x "$tools/$file" ] || broken "$tools/$file is not built"
-done
+holder_pid='' loads=0
+[ -x "$tools/socket_holder" ] || broken "$tools/socket_holder is not built"
 
 end() {
 	local rc=$?
@@ -54,27 +53,11 @@ stop_holder() {
 	stop_pid "$pid" TERM
 }
 
-# --- the load ---
-
-load_begin() {
+# load ARGUMENTS... - 64 clients.
+load() {
 	loads=$((loads + 1))
-	"$tools/restart_load" -s "$work/f" -k "$work/key" -r "$rest_path" -i "$work/init" -m "$work/marks" \
-		-w "run$loads" -p "$pause_us" "$@" &
-	load_pid=$!
-	: >"$work/marks"
-	sleep 0.3
+	load_begin "run$loads" -p "$pause_us" "$@"
 }
-
-load_end() {
-	local rc=0
-	sleep 0.3
-	kill -s TERM "$load_pid"
-	wait "$load_pid" || rc=$?
-	load_pid=''
-	[ $rc -eq 0 ] || fail "the clients saw errors, or not what they were told"
-}
-
-mark() { printf '%s %s\n' "${EPOCHREALTIME/./}" "$1" >>"$work/marks"; }
 
 # --- restarts ---
 
@@ -135,35 +118,31 @@ mkdir "$work/bin"
 TMAKVD=$work/bin/tmakvd
 cp "$real" "$TMAKVD"
 start workers=2
-find_rest
-printf '%s\n' "$API_KEY" >"$work/key"
-for user in 1 2 3 4 5 6 7 8; do
-	printf '{"initData":"%s","projectId":"%s"}\n' "$(init_data $((user + 100)))" "$PROJECT_ID"
-done >"$work/init"
+load_users 101 102 103 104 105 106 107 108
 stop_server || fail "tmakvd did not end well"
 
 it "shows 64 clients no error in $n restarts, and counts each write once"
 start_holder
-load_begin
+load
 restart_often "$n" reload upgrade restart
 load_end
 
 it "shows them none when supervisors are killed"
-load_begin
+load
 restart_often $(((n + 4) / 5)) kill upgrade
 load_end
 stop_holder || fail "tmakvd did not end well"
 
 it "does as well with the socket on descriptor 0"
 start_holder -f
-load_begin
+load
 restart_often 3 upgrade kill restart
 load_end
 stop_holder || fail "tmakvd did not end well"
 
 it "loses nothing when a supervisor is killed that made the socket itself"
 start_server workers=2
-load_begin -e
+load -e
 server=$(server_pid)
 mark kill
 kill -KILL "$tmakvd_pid"

@@ -4,7 +4,8 @@
 # Ends with 77 where no machine with a systemd of its own can be made (boot.sh says why).
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-export LC_ALL=C	# EPOCHREALTIME with a point in it
+# shellcheck source=tests/clients.sh
+. "$(dirname "$0")/../clients.sh"
 
 if [ "${TMAKV_BOOTED-}" != yes ]; then
 	[ -x "$TMAKVD" ] || broken "$TMAKVD is not built"
@@ -16,9 +17,6 @@ fi
 sbindir='' bindir='' confdir=''
 eval "$(cat /etc/tmakv-paths)"
 TMAKVD=$sbindir/tmakvd TMAKVCTL=$bindir/tmakvctl
-load=$top_builddir/tests/tools/restart_load
-[ -x "$load" ] || broken "$load is not built"
-load_pid=''
 
 show_logs() {
 	journalctl --no-pager -q -o cat -n 60 -u 'tmakv*' >&2
@@ -70,26 +68,6 @@ drop_in() {
 	systemctl daemon-reload
 }
 
-# --- the load: 16 clients that notice every error ---
-
-load_begin() {
-	: >"$work/marks"
-	"$load" -s "$work/f" -k "$work/key" -r "$rest_path" -i "$work/init" -m "$work/marks" -w "$1" -n 16 -p 20000 &
-	load_pid=$!
-	sleep 0.3
-}
-
-load_end() {
-	local rc=0
-	sleep 0.3
-	kill -s TERM "$load_pid"
-	wait "$load_pid" || rc=$?
-	load_pid=''
-	[ $rc -eq 0 ] || fail "the clients saw errors, or not what they were told"
-}
-
-mark() { printf '%s %s\n' "${EPOCHREALTIME/./}" "$1" >>"$work/marks"; }
-
 make_work
 trap end EXIT
 ln -s /run/tmakv/tmakv.sock "$work/s"
@@ -124,11 +102,7 @@ expect 200 '"keys":['
 is active || fail "the service is $(shows ActiveState)"
 [ "$(shows StatusText)" = serving ] || fail "it says: $(shows StatusText)"
 make_project shop
-find_rest
-printf '%s\n' "$API_KEY" >"$work/key"
-for user in 101 102 103; do
-	printf '{"initData":"%s","projectId":"%s"}\n' "$(init_data "$user")" "$PROJECT_ID"
-done >"$work/init"
+load_users 101 102 103
 as_server PUT /kv/kept --data-binary '"here"'
 expect 200
 
@@ -186,7 +160,7 @@ expect 200 process_resident_memory_bytes tmakv_requests_total
 
 it "takes new settings with a reload, and none of its clients notices"
 echo 'workers = 2' >>"$confdir/tmakv.conf"
-load_begin reload
+load_begin reload -n 16 -p 20000
 mark reload
 systemctl reload tmakv || fail "the reload failed"
 until_true serves_anew "$pid" || fail "there is no new server"
@@ -204,7 +178,7 @@ sed -i '$d' "$confdir/tmakv.conf"
 
 it "is restarted, and none of its clients notices"
 main=$(main_pid)
-load_begin restart
+load_begin restart -n 16 -p 20000
 mark restart
 systemctl restart tmakv || fail "the restart failed"
 load_end
@@ -214,7 +188,7 @@ has_new_main "$main" || fail "it is the same process"
 it "is upgraded in place, and neither its clients nor systemd notice"
 main=$(main_pid) pid=$(child_pid)
 cp "$TMAKVD" "$TMAKVD.new" && mv "$TMAKVD.new" "$TMAKVD"
-load_begin upgrade
+load_begin upgrade -n 16 -p 20000
 mark upgrade
 systemctl kill -s USR2 --kill-who=main tmakv
 until_true serves_anew "$pid" || fail "there is no new server"
