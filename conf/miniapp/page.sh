@@ -2,14 +2,14 @@
 # page.sh - the demo's page, ready to be served, in a folder of its own:
 #
 #     conf/miniapp/page.sh FOLDER PROJECT_ID
+#     conf/miniapp/page.sh --check              whether it has all it needs, or can fetch it
 #
 # Beside the files of this folder it needs the npm package @tma.sh/sdk. That comes from the tests' packages or from an
-# earlier time when it is there, else npm fetches it (package-lock.json has its hash), if npm is installed: Debian's is
-# too large to install for a demo. Without the package the page says what is missing, and so does this, on standard error.
+# earlier time when it is there, else npm fetches it (package-lock.json has its hash), if npm is installed. Without the
+# package the page says what is missing, and so does this, on standard error.
 set -eu
 
-[ $# -eq 2 ] || { echo "usage: page.sh FOLDER PROJECT_ID" >&2; exit 64; }
-folder=$1 project=$2
+[ $# -eq 2 ] || [ "$*" = --check ] || { echo "usage: page.sh FOLDER PROJECT_ID" >&2; exit 64; }
 here=$(cd "$(dirname "$0")" && pwd)
 tests=$here/../../tests/node
 sdk=node_modules/@tma.sh/sdk
@@ -39,14 +39,23 @@ find_sdk() {
 	for place in "$tests/$sdk" "$kept/$sdk"; do
 		! is_it "$place" || { echo "$place"; return; }
 	done
-	[ -n "${TMAKV_NO_FETCH:-}" ] || fetch || true
-	! is_it "$kept/$sdk" || echo "$kept/$sdk"
 }
 
+find_or_fetch_sdk() {
+	[ -n "$(find_sdk)" ] || [ -n "${TMAKV_NO_FETCH:-}" ] || fetch || true
+	find_sdk
+}
+
+if [ "$1" = --check ]; then
+	[ -n "$(find_sdk)" ] || [ -n "${TMAKV_NO_FETCH:-}" ] || command -v npm >/dev/null
+	exit
+fi
+
+folder=$1 project=$2
 umask 022
 mkdir -p "$folder"
 for file in index.html app.js style.css icon.svg; do cp "$here/$file" "$folder"; done
-found=$(find_sdk)
+found=$(find_or_fetch_sdk)
 has_sdk=false
 if [ -n "$found" ]; then
 	has_sdk=true
