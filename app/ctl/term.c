@@ -57,11 +57,19 @@ static bool write_all(const char *p, size_t n)
 	return true;
 }
 
+/* In the background the settings are those of whoever has the terminal: this stops us until it is ours again. */
+static void await_foreground(void)
+{
+	while (tcdrain(STDIN_FILENO) != 0 && errno == EINTR)
+		;
+}
+
 /* Somebody may have set it back meanwhile, as a shell does: only what is no screen of ours is noted as theirs. */
 static bool enter(void)
 {
 	struct termios now;
 
+	await_foreground();
 	if (tcgetattr(STDIN_FILENO, &now) != 0)
 		return false;
 	if (!is_open || (now.c_lflag & ICANON) != 0)

@@ -94,6 +94,11 @@ ended_with() {
 	as_before
 }
 
+# The shell tells of its jobs at its next prompt, where it has one.
+is_stopped_for_output() {
+	grep -q 'tty output' "$work/jobs" || { type "jobs -l >$work/jobs" Enter; false; }
+}
+
 as_before() {
 	rm -f "$work/after"
 	type "stty -g >$work/after" Enter
@@ -213,8 +218,17 @@ begin_top
 type C-z
 until_true grep -q '^State:.T' "/proc/$top_pid/status" || fail "it does not stop"
 as_before
+# In the background it stops again: the terminal, and the settings it has for the shell's own line, are none of its.
+: >"$work/jobs"
+kill -s CONT "$top_pid"
+until_true is_stopped_for_output || fail "it goes on in the background: $(cat "$work/jobs")"
+as_before
 type fg Enter
 await 'q quit'
+until_true has_settings -icanon -echo icrnl || fail "it has the settings of the shell's line: $(stty -F "$tty" -a)"
+type q
+ended_with 0
+begin_top
 # Behind the back of the program, which cannot give the terminal back then: but it takes it anew, and leaves it as it
 # was in between.
 kill -s STOP "$top_pid"
