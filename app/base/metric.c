@@ -396,19 +396,3 @@ void metric_histogram_add(struct metric_histogram_sum *into, const struct metric
 	into->n += from->n;
 	into->sum += from->sum;
 }
-
-uint64_t metric_quantile(const struct metric_histogram_sum *now, const struct metric_histogram_sum *before,
-			 unsigned per_mille)
-{
-	uint64_t n = now->n - (before == NULL ? 0 : before->n);
-	uint64_t rank = (n * per_mille + 999) / 1000, seen = 0;
-
-	if (n == 0)
-		return 0;
-	for (size_t i = 0; i < METRIC_BUCKETS - 1; i++) {
-		seen += now->bucket[i] - (before == NULL ? 0 : before->bucket[i]);
-		if (seen >= rank && seen != 0)
-			return metric_bucket_end(i) - 1;
-	}
-	return metric_bucket_end(METRIC_BUCKETS - 2);
-}

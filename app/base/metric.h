@@ -10,8 +10,7 @@
  *   refusals      by how a request ended (enum rc)              metric_refusal()
  *   projects      reads and writes of each                      metric_project()
  *
- * Who reads takes a metric_snapshot(), or two and looks at what lies between them: metric_quantile(),
- * metric_projects(). All of it begins with the process.
+ * Who reads takes a metric_snapshot(), and the projects by metric_projects(). All of it begins with the process.
  */
 #ifndef BASE_METRIC_H
 #define BASE_METRIC_H
@@ -269,14 +268,6 @@ void metric_snapshot(struct metric_snapshot *out);
 
 /* metric_sum - one counter. */
 uint64_t metric_sum(enum metric metric);
-
-/*
- * metric_quantile - PER_MILLE of the values of NOW that are not in BEFORE (NULL: of all) lie below the answer, or at it:
- * 500 is the median. It is the largest value of a bucket, so up to a quarter more than what was seen; 2^26 stands for all that is more.
- * 0 when there are none.
- */
-uint64_t metric_quantile(const struct metric_histogram_sum *now, const struct metric_histogram_sum *before,
-			 unsigned per_mille);
 
 /* metric_histogram_add - FROM's values are INTO's, too: for classes or doors together. */
 void metric_histogram_add(struct metric_histogram_sum *into, const struct metric_histogram_sum *from);

@@ -93,22 +93,11 @@ void prom_u64(struct prom *prom, uint64_t value)
 	buf_add_char(prom->out, '\n');
 }
 
-void prom_i64(struct prom *prom, int64_t value)
-{
-	value_begin(prom);
-	buf_addf(prom->out, "%lld\n", (long long)value);
-}
-
 void prom_seconds(struct prom *prom, uint64_t us)
 {
 	value_begin(prom);
 	add_seconds(prom->out, us);
 	buf_add_char(prom->out, '\n');
-}
-
-void prom_bool(struct prom *prom, bool value)
-{
-	prom_u64(prom, value);
 }
 
 /* ---- histograms ---- */

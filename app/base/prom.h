@@ -36,11 +36,9 @@ void prom_family(struct prom *prom, const char *name, enum prom_type type, const
 /* prom_label - of the sample that comes next. VALUE may be anything; what is no UTF-8 in it becomes '?'. */
 void prom_label(struct prom *prom, const char *name, struct str value);
 
-/* The sample itself. prom_seconds - US microseconds; _bool - 0 or 1. */
+/* The sample itself. prom_seconds - US microseconds. */
 void prom_u64(struct prom *prom, uint64_t value);
-void prom_i64(struct prom *prom, int64_t value);
 void prom_seconds(struct prom *prom, uint64_t us);
-void prom_bool(struct prom *prom, bool value);
 
 /*
  * prom_times - a histogram of microseconds, in seconds: `le` from 32 us to 16.8 s, each twice the one before. With the

@@ -110,37 +110,12 @@ static void a_bucket_holds_what_lies_between_two_ends(void **state)
 	for (size_t i = 0; i + 1 < METRIC_BUCKETS; i++) {
 		assert_int_equal(metric_bucket(metric_bucket_end(i) - 1), i);
 		assert_int_equal(metric_bucket(metric_bucket_end(i)), i + 1);
+		/* Whoever takes a value for its bucket's end is wrong by a quarter at most. */
+		assert_true(i < 4 || metric_bucket_end(i) * 4 <= metric_bucket_end(i - 1) * 5);
 	}
 	assert_int_equal(metric_bucket(0), 0);
 	assert_int_equal(metric_bucket(UINT64_MAX), METRIC_BUCKETS - 1);
 	assert_int_equal(metric_bucket_end(METRIC_BUCKETS - 2), 1 << 26);
-}
-
-static void a_quantile_is_not_less_than_the_value_nor_a_quarter_more(void **state)
-{
-	struct metric_histogram_sum histogram = { .n = 0 }, earlier;
-
-	(void)state;
-	assert_int_equal(metric_quantile(&histogram, NULL, 500), 0);
-	for (uint64_t value = 1; value <= 10000; value++) {
-		histogram.bucket[metric_bucket(value)]++;
-		histogram.n++;
-	}
-	for (unsigned per_mille = 1; per_mille <= 1000; per_mille++) {
-		uint64_t value = 10 * per_mille, found = metric_quantile(&histogram, NULL, per_mille);
-
-		assert_true(found >= value && found <= value + value / 4);
-	}
-	/* What was there before does not count. */
-	earlier = histogram;
-	histogram.bucket[metric_bucket(3)]++;
-	histogram.n++;
-	assert_int_equal(metric_quantile(&histogram, &earlier, 1), 3);
-	assert_int_equal(metric_quantile(&histogram, &earlier, 999), 3);
-	assert_int_equal(metric_quantile(&earlier, &earlier, 999), 0);
-	histogram.bucket[METRIC_BUCKETS - 1] += 10;
-	histogram.n += 10;
-	assert_int_equal(metric_quantile(&histogram, &earlier, 999), 1 << 26);
 }
 
 enum { PROJECTS = 1000 };
@@ -266,7 +241,6 @@ int main(void)
 		cmocka_unit_test(every_operation_has_a_name_of_its_own_at_its_door),
 		cmocka_unit_test(a_request_is_counted_by_operation_status_and_time),
 		cmocka_unit_test(a_bucket_holds_what_lies_between_two_ends),
-		cmocka_unit_test(a_quantile_is_not_less_than_the_value_nor_a_quarter_more),
 		cmocka_unit_test(projects_are_counted_by_each_thread_and_added_up),
 		cmocka_unit_test(no_number_ever_falls_and_no_end_comes_before_its_beginning),
 	};

@@ -49,16 +49,16 @@ static void a_family_has_help_a_type_and_its_samples(void **state)
 	prom_family(&prom, "b", PROM_GAUGE, "Next.");
 	prom_label(&prom, "x", STR_LIT("1"));
 	prom_label(&prom, "y", STR_LIT(""));
-	prom_i64(&prom, -5);
+	prom_u64(&prom, 5);
 	prom_label(&prom, "x", STR_LIT("2"));
-	prom_bool(&prom, true);
+	prom_u64(&prom, 0);
 	expect("# HELP a_total Two lines\\nand a \\\\ and \"quotes\".\n"
 	       "# TYPE a_total counter\n"
 	       "a_total 18446744073709551615\n"
 	       "# HELP b Next.\n"
 	       "# TYPE b gauge\n"
-	       "b{x=\"1\",y=\"\"} -5\n"
-	       "b{x=\"2\"} 1\n");
+	       "b{x=\"1\",y=\"\"} 5\n"
+	       "b{x=\"2\"} 0\n");
 }
 
 static void a_hostile_label_stays_one(void **state)
