@@ -165,6 +165,11 @@ void admin_append_str(struct admin *admin, json_object *array, struct str value)
 	append(admin, array, json_object_new_string_len(value.p, (int)value.n));
 }
 
+void admin_append_i64(struct admin *admin, json_object *array, int64_t value)
+{
+	append(admin, array, json_object_new_int64(value));
+}
+
 /* --- status --- */
 
 static void put_settings(struct admin *admin)

@@ -75,6 +75,7 @@ json_object *admin_put_object(struct admin *admin, json_object *object, const ch
 json_object *admin_put_array(struct admin *admin, json_object *object, const char *name);
 json_object *admin_append(struct admin *admin, json_object *array);
 void admin_append_str(struct admin *admin, json_object *array, struct str value);
+void admin_append_i64(struct admin *admin, json_object *array, int64_t value);
 
 /* admin_put_bot - BOT, without its secrets, at the end of ARRAY. admin_put_signing - "signing": which keys sign for PROJECT. */
 void admin_put_bot(struct admin *admin, json_object *array, const struct bot *bot);

@@ -29,14 +29,9 @@ static void class_sum(const struct metric_snapshot *counted, enum metric_class c
 		metric_histogram_add(out, &counted->histograms[METRIC_TIMES(door, class)]);
 }
 
-static void append_i64(struct admin *admin, json_object *array, uint64_t value)
+static int64_t at_most(uint64_t value)
 {
-	json_object *number = json_object_new_int64((int64_t)(value < INT64_MAX ? value : INT64_MAX));
-
-	if (array != NULL && number != NULL && json_object_array_add(array, number) == 0)
-		return;
-	json_object_put(number);
-	admin->failed = true;
+	return value < INT64_MAX ? (int64_t)value : INT64_MAX;
 }
 
 /* Of each bucket with something in it: the least value that is too large for it, and how many are in it. */
@@ -47,8 +42,8 @@ static void put_buckets(struct admin *admin, json_object *class, const struct me
 	for (size_t i = 0; i < METRIC_BUCKETS; i++) {
 		if (times->bucket[i] == 0)
 			continue;
-		append_i64(admin, buckets, metric_bucket_end(i));
-		append_i64(admin, buckets, times->bucket[i]);
+		admin_append_i64(admin, buckets, at_most(metric_bucket_end(i)));
+		admin_append_i64(admin, buckets, at_most(times->bucket[i]));
 	}
 }
 
