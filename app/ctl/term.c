@@ -76,6 +76,8 @@ static bool enter(void)
 		before = now;
 	now = before;
 	now.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	/* Writing to a terminal that Control-S has stopped would wait, and all signals with it. */
+	now.c_iflag &= ~(tcflag_t)IXON;
 	now.c_cc[VMIN] = 0;
 	now.c_cc[VTIME] = 0;
 	is_open = 1;

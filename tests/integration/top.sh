@@ -213,6 +213,13 @@ for signal in INT TERM QUIT; do
 	case $signal in INT) ended_with 130 ;; TERM) ended_with 143 ;; QUIT) ended_with 131 ;; esac
 done
 
+it "is not held up by Control-S, with which no signal would reach it"
+begin_top --interval 0.2
+type C-s h
+await 'h back'
+kill -s TERM "$top_pid"
+ended_with 143
+
 it "stops at Control-Z, and goes on"
 begin_top
 type C-z
