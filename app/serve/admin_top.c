@@ -17,7 +17,7 @@
 #include "serve/control.h"
 #include "store/store.h"
 
-enum { PROJECTS_MAX = 100, KEYS_MAX = 100 };
+enum { PROJECTS_MAX = 100 };
 
 /* ---- requests, by class ---- */
 
@@ -205,16 +205,14 @@ static enum rc put_keys(struct admin *admin, const struct project *only)
 	json_object *array = admin_put_array(admin, admin->result, "hot_keys");
 	struct kv_hot_key *keys;
 	uint64_t span_us;
-	size_t n, told = 0;
+	size_t n;
 	enum rc rc = kv_hot(admin->app->kv, admin->arena, &keys, &n, &span_us);
 
 	if (rc != RC_OK)
 		return rc;
-	for (size_t i = 0; i < n && told < KEYS_MAX; i++)
-		if (only == NULL || only->number == keys[i].project) {
+	for (size_t i = 0; i < n; i++)
+		if (only == NULL || only->number == keys[i].project)
 			put_key(admin, array, &keys[i]);
-			told++;
-		}
 	admin_put_i64(admin, admin->result, "recent_us", (int64_t)span_us);
 	return RC_OK;
 }

@@ -500,8 +500,14 @@ static int stop_with_keys(void **state)
 	return stop(state);
 }
 
+static struct kv_put put_of(uint32_t project, const char *key)
+{
+	return (struct kv_put){ .kv = app.kv, .project = project, .key = str_c(key), .value = STR_LIT("1"),
+				.kind = KIND_JSON, .now = 1000000 };
+}
+
 /* A project that has had so many requests, and a key that was written N times. */
-static void make_busy_project(const char *name, const char *key, uint64_t reads, int n)
+static uint32_t make_busy_project(const char *name, const char *key, uint64_t reads, int n)
 {
 	char text[80];
 	const struct project *project;
@@ -515,14 +521,14 @@ static void make_busy_project(const char *name, const char *key, uint64_t reads,
 	for (uint64_t i = 0; i < reads; i++)
 		metric_project(metric_slot(), number, false);
 	for (int i = 0; i < n; i++) {
-		struct kv_put put = { .kv = app.kv, .project = number, .key = str_c(key), .value = STR_LIT("1"),
-				      .kind = KIND_JSON, .now = 1000000 };
+		struct kv_put put = put_of(number, key);
 		struct commit_op op;
 
 		commit_op_init(&op, kv_put_apply, &put, 1, STR_LIT(""));
 		assert_int_equal(commit_run(fixture.store, &op), RC_OK);
 		metric_project(metric_slot(), number, true);
 	}
+	return number;
 }
 
 static void top_tells_projects_and_hot_keys(void **state)
@@ -561,6 +567,27 @@ static void top_puts_those_first_that_are_busy_now(void **state)
 	assert_string_equal(text_of(element("projects", 0), "project"), "is");
 	assert_string_equal(text_of(element("projects", 1), "project"), "was");
 	assert_true(json_object_get_boolean(part("projects_whole")));
+}
+
+/* With more than a 128th of all changes, as is promised. */
+static void top_tells_each_key_that_is_hot(void **state)
+{
+	enum { MORE = 119 };
+	uint32_t number = make_busy_project("busy", "a", 0, 1);
+	struct kv_put puts[MORE];
+	struct commit_op ops[MORE];
+	char keys[MORE][8];
+
+	(void)state;
+	for (size_t i = 0; i < MORE; i++) {
+		snprintf(keys[i], sizeof keys[i], "k%u", (unsigned)i % 1000);
+		puts[i] = put_of(number, keys[i]);
+		commit_op_init(&ops[i], kv_put_apply, &puts[i], 1, STR_LIT(""));
+		ops[i].next = i + 1 < MORE ? &ops[i + 1] : NULL;
+	}
+	commit_run_all(fixture.store, ops);
+	assert_int_equal(run("top", "{}"), RC_OK);
+	assert_int_equal(json_object_array_length(part("hot_keys")), 120);
 }
 
 static void top_can_be_of_one_project(void **state)
@@ -622,6 +649,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(status_counts_everything, start, stop),
 		cmocka_unit_test_setup_teardown(top_tells_projects_and_hot_keys, start_with_keys, stop_with_keys),
 		cmocka_unit_test_setup_teardown(top_puts_those_first_that_are_busy_now, start_with_keys, stop_with_keys),
+		cmocka_unit_test_setup_teardown(top_tells_each_key_that_is_hot, start_with_keys, stop_with_keys),
 		cmocka_unit_test_setup_teardown(top_can_be_of_one_project, start_with_keys, stop_with_keys),
 		cmocka_unit_test_setup_teardown(top_tells_nothing_of_what_was_deleted, start_with_keys, stop_with_keys),
 		cmocka_unit_test_setup_teardown(top_tells_a_hundred_of_each, start_with_keys, stop_with_keys),
