@@ -2,14 +2,13 @@
 # page.sh - the demo's page, ready to be served, in a folder of its own:
 #
 #     conf/miniapp/page.sh FOLDER PROJECT_ID
-#     conf/miniapp/page.sh --check              whether it has all it needs, or can fetch it
 #
 # Beside the files of this folder it needs the npm package @tma.sh/sdk. That comes from the tests' packages or from an
 # earlier time when it is there, else npm fetches it (package-lock.json has its hash), if npm is installed. Without the
 # package the page says what is missing, and so does this, on standard error.
 set -eu
 
-[ $# -eq 2 ] || [ "$*" = --check ] || { echo "usage: page.sh FOLDER PROJECT_ID" >&2; exit 64; }
+[ $# -eq 2 ] || { echo "usage: page.sh FOLDER PROJECT_ID" >&2; exit 64; }
 here=$(cd "$(dirname "$0")" && pwd)
 tests=$here/../../tests/node
 sdk=node_modules/@tma.sh/sdk
@@ -46,11 +45,6 @@ find_or_fetch_sdk() {
 	find_sdk
 }
 
-if [ "$1" = --check ]; then
-	[ -n "$(find_sdk)" ] || [ -n "${TMAKV_NO_FETCH:-}" ] || command -v npm >/dev/null
-	exit
-fi
-
 folder=$1 project=$2
 umask 022
 mkdir -p "$folder"
@@ -64,6 +58,6 @@ if [ -n "$found" ]; then
 	cp "$found"/dist/chunk-*.js "$folder/sdk"
 	cp "$found"/dist/client/*.js "$folder/sdk/client"
 else
-	echo "the page needs the npm package @tma.sh/sdk: apt-get install npm, and start again" >&2
+	echo "the page needs the npm package @tma.sh/sdk, which npm could fetch (Debian: apt-get install npm)" >&2
 fi
 jq -nc --arg project "$project" --argjson sdk $has_sdk '{projectId: $project, sdk: $sdk}' >"$folder/config.json"
