@@ -211,12 +211,13 @@ static void put_committer(struct page *page)
 static void put_store(struct page *page)
 {
 	const struct store_status *store = &page->store;
+	struct store_sizes sizes = store_read_sizes(page->app->store);
 
 	counter(page, "tmakv_cache_hits_total", "Pages that were in the cache when they were wanted.", store->cache_hits);
 	counter(page, "tmakv_cache_misses_total", "Pages that had to be read.", store->cache_misses);
 	gauge(page, "tmakv_cache_size_bytes", "Size of the cache.", store->cache_bytes);
-	gauge(page, "tmakv_data_bytes", "Space that the tables' files take.", store->data_bytes);
-	gauge(page, "tmakv_log_bytes", "Space that the log files take.", store->log_bytes);
+	gauge(page, "tmakv_data_bytes", "Space that the tables' files take.", sizes.data_bytes);
+	gauge(page, "tmakv_log_bytes", "Space that the log files take.", sizes.log_bytes);
 	gauge(page, "tmakv_log_since_checkpoint_bytes", "Log that a recovery would have to read.",
 	      store->log_bytes_since_checkpoint);
 	counter(page, "tmakv_checkpoints_total", "Checkpoints taken.", page->counted->count[METRIC_CHECKPOINTS]);

@@ -196,6 +196,7 @@ static void put_settings(struct admin *admin)
 static void put_store(struct admin *admin)
 {
 	json_object *object = admin_put_object(admin, admin->result, "store");
+	struct store_sizes sizes = store_read_sizes(admin->app->store);
 	struct store_status status;
 
 	store_read_status(admin->app->store, &status);
@@ -204,8 +205,8 @@ static void put_store(struct admin *admin)
 	admin_put_i64(admin, object, "queued", (int64_t)status.queued);
 	admin_put_i64(admin, object, "last_checkpoint_at", status.last_checkpoint_at);
 	admin_put_i64(admin, object, "log_bytes_since_checkpoint", (int64_t)status.log_bytes_since_checkpoint);
-	admin_put_i64(admin, object, "data_bytes", (int64_t)status.data_bytes);
-	admin_put_i64(admin, object, "log_bytes", (int64_t)status.log_bytes);
+	admin_put_i64(admin, object, "data_bytes", (int64_t)sizes.data_bytes);
+	admin_put_i64(admin, object, "log_bytes", (int64_t)sizes.log_bytes);
 	admin_put_i64(admin, object, "recoveries", (int64_t)status.recoveries);
 	admin_put_i64(admin, object, "cache_hits", (int64_t)status.cache_hits);
 	admin_put_i64(admin, object, "cache_misses", (int64_t)status.cache_misses);

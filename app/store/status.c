@@ -67,11 +67,17 @@ void store_read_status(struct store *store, struct store_status *status)
 		.last_checkpoint_at = atomic_load(&store->last_checkpoint_at),
 		.queued = atomic_load(&store->queued),
 		.recoveries = store->recoveries,
-		.data_bytes = files_size(store->data_dir, backup_is_name),
-		.log_bytes = files_size(store->log_dir, log_is_name),
 	};
 	read_cache(store, status);
 	read_log(store, status);
+}
+
+struct store_sizes store_read_sizes(const struct store *store)
+{
+	return (struct store_sizes){
+		.data_bytes = files_size(store->data_dir, backup_is_name),
+		.log_bytes = files_size(store->log_dir, log_is_name),
+	};
 }
 
 int64_t store_last_backup_at(struct store *store)

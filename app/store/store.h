@@ -182,11 +182,16 @@ struct store_status {
 	uint64_t queued;		/* writes waiting */
 	uint64_t cache_hits, cache_misses;	/* pages that were in the cache when they were wanted, or had to be read */
 	uint64_t cache_bytes;		/* how large it is */
-	uint64_t data_bytes, log_bytes;	/* of the tables' files, of the log's */
 	uint64_t recoveries;		/* ever in this data directory: servers that did not come to their end */
 };
-/* store_read_status - some hundred microseconds and more, with a large cache: counting its pages is what takes long. */
+/* store_read_status - some hundred microseconds: Berkeley DB is asked for what it counts. */
 void store_read_status(struct store *store, struct store_status *status);
+
+/* store_read_sizes - the space that the tables' files take, and the log's: each is looked at, on the disk. */
+struct store_sizes {
+	uint64_t data_bytes, log_bytes;
+};
+struct store_sizes store_read_sizes(const struct store *store);
 
 /* store_last_backup_at - when the newest backup was whole, seconds since 1970: the row STORE_LAST_BACKUP of STORE_META; 0: never. */
 #define STORE_LAST_BACKUP "last_backup"
